@@ -1,0 +1,2 @@
+//! crossguard.
+pub mod sim;

@@ -1,0 +1,2 @@
+//! The crossguard binary.
+fn main() {}
