@@ -1,2 +1,6 @@
 //! crossguard.
+#![allow(missing_docs)]
+pub mod clock;
+pub mod margin;
+pub mod mirror;
 pub mod sim;

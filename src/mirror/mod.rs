@@ -1,0 +1,2 @@
+//! The mirror of the account.
+pub mod event;
