@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::account::{Asset, AssetMode, PositionMode, Symbol, SymbolState};
+use super::account::{Asset, AssetMode, MarginMode, PositionMode, Symbol, SymbolState};
 use super::amount::{Amount, ArithmeticError, Rate};
 use super::contribution::{Contribution, Missing};
 use super::liquidation::LiquidationPrices;
@@ -135,6 +135,12 @@ impl Book {
         id
     }
 
+    /// The name at a place.
+    #[must_use]
+    pub fn name(&self, id: SymbolId) -> Option<&Symbol> {
+        self.entry(id).map(|entry| &entry.symbol)
+    }
+
     /// What is known of a symbol.
     #[must_use]
     pub fn state(&self, symbol: &str) -> Option<&SymbolState> {
@@ -169,6 +175,20 @@ impl Book {
         pool.cross_wallet_balance = Some(cross_wallet);
     }
 
+    /// The pool in which the symbol holds crossed positions, if it does.
+    #[must_use]
+    pub fn held_in(&self, id: SymbolId) -> Option<&Asset> {
+        let state = &self.entry(id)?.state;
+        let crossed = state
+            .settings
+            .is_none_or(|s| s.risk_mode() == MarginMode::Crossed);
+        if state.legs.is_flat() || !crossed {
+            None
+        } else {
+            state.margin_asset.as_ref()
+        }
+    }
+
     /// Changes a symbol's state and keeps the sums equal.
     pub fn change(&mut self, id: SymbolId, change: impl FnOnce(&mut SymbolState)) {
         if self.entry(id).is_none() {
@@ -182,11 +202,11 @@ impl Book {
     }
 
     fn entry(&self, id: SymbolId) -> Option<&Entry> {
-        self.entries.get(usize::try_from(id.0).ok()?)
+        self.entries.get(id.index())
     }
 
     fn entry_mut(&mut self, id: SymbolId) -> Option<&mut Entry> {
-        self.entries.get_mut(usize::try_from(id.0).ok()?)
+        self.entries.get_mut(id.index())
     }
 
     fn take_out(&mut self, id: SymbolId) {

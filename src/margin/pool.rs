@@ -25,6 +25,14 @@ use super::liquidation::{Direction, Exposure, LiquidationPrices, move_to};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SymbolId(pub(super) u32);
 
+impl SymbolId {
+    /// The place as an index, for tables kept beside the book.
+    #[must_use]
+    pub fn index(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
 /// The running state of one pool.
 #[derive(Debug, Clone, Default)]
 pub struct Pool {

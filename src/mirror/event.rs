@@ -306,6 +306,8 @@ pub struct AccountTruth {
     pub balances: Vec<TruthBalance>,
     /// Every position with a quantity; those that are not named are flat.
     pub positions: Vec<TruthPosition>,
+    /// The account holds credits (BNFCR): a mode that is not modelled.
+    pub credits: bool,
 }
 
 /// One asset row of the account endpoint.
