@@ -434,6 +434,17 @@ impl<'a> WhatIf<'a> {
         view.assess(horizon).map_err(Unknown::from)
     }
 
+    /// What new orders can use in this state.
+    ///
+    /// # Errors
+    /// What is not known.
+    pub fn available_balance(&self) -> Result<Amount, Unknown> {
+        let view = self
+            .book
+            .view(self.asset, self.wallet_change, &self.replaced)?;
+        view.available_balance().map_err(Unknown::from)
+    }
+
     /// Liquidation prices of a symbol's crossed legs in this state; `None` when it holds none.
     ///
     /// # Errors

@@ -217,6 +217,8 @@ pub struct PoolAssessment {
     pub notional_net: Notional,
     /// Gross notional ÷ margin balance. `None` when the balance is not above zero.
     pub account_leverage: Option<Rate>,
+    /// How many symbols are held crossed.
+    pub held: usize,
     /// How far from liquidation.
     pub survival: Survival,
     /// What the worst adverse move takes; `None` when nothing is held crossed.
@@ -271,16 +273,33 @@ impl<M: Members> PoolView<'_, M> {
             open_order_initial_margin: sums.open_order_initial_margin,
             initial_margin,
             maintenance_margin: sums.maintenance_margin,
-            available_balance: available(margin_balance, initial_margin, sums)?,
+            available_balance: self.available_balance()?,
             margin_ratio: over_balance(sums.maintenance_margin)?,
             headroom: self.headroom()?,
             ring_fenced: sums.isolated_wallet,
             notional_gross: sums.notional_gross,
             notional_net: sums.notional_net,
             account_leverage: over_balance(sums.notional_gross.as_amount())?,
+            held: self.held(),
             survival,
             wallet_at_risk,
         })
+    }
+
+    fn initial_margin(&self) -> Result<Amount, ArithmeticError> {
+        self.sums
+            .position_initial_margin
+            .plus(self.sums.open_order_initial_margin)
+    }
+
+    /// Margin balance less what crossed positions, crossed orders and isolated orders reserve;
+    /// never below zero.
+    ///
+    /// Source: margin-math §5 (capture C12 shows the clamp).
+    pub(super) fn available_balance(&self) -> Result<Amount, ArithmeticError> {
+        let reserved = self.initial_margin()?;
+        let reserved = reserved.plus(self.sums.isolated_open_order_initial_margin)?;
+        Ok(self.margin_balance()?.minus(reserved)?.max(Amount::ZERO))
     }
 
     fn margin_balance(&self) -> Result<Amount, ArithmeticError> {
@@ -521,6 +540,18 @@ impl<M: Members> PoolView<'_, M> {
         Exposure::crossed(&state.legs, brackets, mark, headroom).map(Some)
     }
 
+    /// How many symbols are held crossed.
+    fn held(&self) -> usize {
+        let untouched = self.pool.size.len();
+        self.replaced.iter().fold(untouched, |held, replaced| {
+            match (replaced.old.holds_crossed(), replaced.new.holds_crossed()) {
+                (false, true) => held.saturating_add(1),
+                (true, false) => held.saturating_sub(1),
+                (true, true) | (false, false) => held,
+            }
+        })
+    }
+
     fn is_replaced(&self, id: SymbolId) -> bool {
         self.replaced.iter().any(|replaced| replaced.id == id)
     }
@@ -716,17 +747,4 @@ impl<M: Members> PoolView<'_, M> {
         }
         Ok((slope, constant))
     }
-}
-
-/// Margin balance less what crossed positions, crossed orders and isolated orders reserve; never
-/// below zero.
-///
-/// Source: margin-math §5 (capture C12 shows the clamp).
-fn available(
-    margin_balance: Amount,
-    initial_margin: Amount,
-    sums: &Contribution,
-) -> Result<Amount, ArithmeticError> {
-    let reserved = initial_margin.plus(sums.isolated_open_order_initial_margin)?;
-    Ok(margin_balance.minus(reserved)?.max(Amount::ZERO))
 }
