@@ -1,6 +1,8 @@
 //! crossguard.
 #![allow(missing_docs)]
 pub mod clock;
+pub mod daemon;
+pub mod exchange;
 pub mod guard;
 pub mod margin;
 pub mod mirror;

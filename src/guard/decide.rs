@@ -360,13 +360,9 @@ fn position_changes(
         let before = assess_positions(&as_it_is, symbol, horizon)?;
         let then = assess_positions(after, symbol, horizon)?;
         for side in [PositionSide::Both, PositionSide::Long, PositionSide::Short] {
-            let find = |list: &[PositionAssessment]| {
-                list.iter()
-                    .find(|position| position.position_side == side)
-                    .cloned()
-            };
-            let (before, then) = (find(&before), find(&then));
-            if let Some(change) = position_change(view, symbol, side, before, then)? {
+            let of_side = |position: &&PositionAssessment| position.position_side == side;
+            let (was, becomes) = (before.iter().find(of_side), then.iter().find(of_side));
+            if let Some(change) = position_change(view, symbol, side, was, becomes)? {
                 changes.push(change);
             }
         }
@@ -378,21 +374,21 @@ fn position_change(
     view: &LiveView<'_>,
     symbol: &Symbol,
     position_side: PositionSide,
-    before: Option<PositionAssessment>,
-    after: Option<PositionAssessment>,
+    before: Option<&PositionAssessment>,
+    after: Option<&PositionAssessment>,
 ) -> Result<Option<PositionChange>, Unknown> {
-    let Some(shown) = after.as_ref().or(before.as_ref()) else {
+    let Some(shown) = after.or(before) else {
         return Ok(None);
     };
     let figures = |position: &PositionAssessment| PositionFigures {
         liquidation: position.liquidation,
         maintenance_margin: position.maintenance_margin,
     };
-    let distance = |position: &Option<PositionAssessment>| match position {
+    let distance = |position: Option<&PositionAssessment>| match position {
         Some(position) => position.distance(),
         None => Ok(None),
     };
-    let shift = match (distance(&before)?, distance(&after)?) {
+    let shift = match (distance(before)?, distance(after)?) {
         (Some(before), Some(after)) => Some(before.minus(after)?),
         _ => None,
     };
@@ -405,13 +401,12 @@ fn position_change(
             .map(|position| position.leg.quantity)
             .unwrap_or_default(),
         mark: shown.mark,
-        before: before.as_ref().map(figures),
-        after: after.as_ref().map(figures),
+        before: before.map(figures),
+        after: after.map(figures),
         shift,
-        ticket: after.as_ref().map(|position| position.ticket),
-        spill: after.as_ref().map(|position| position.spill),
+        ticket: after.map(|position| position.ticket),
+        spill: after.map(|position| position.spill),
         stop_beyond_liquidation: after
-            .as_ref()
             .is_some_and(|position| stop_is_beyond(view, symbol, position)),
     }))
 }

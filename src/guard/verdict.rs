@@ -92,6 +92,8 @@ impl Retry {
 pub enum Code {
     /// A plane the order needs is not fresh.
     NotReady,
+    /// The decision could not be written down in time.
+    AuditUnavailable,
     /// The account is of a kind that is not modelled.
     UnsupportedAccount,
     /// The exchange does not list the symbol.
@@ -130,8 +132,9 @@ pub enum Code {
 
 impl Code {
     /// Every code, in precedence.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::NotReady,
+        Self::AuditUnavailable,
         Self::UnsupportedAccount,
         Self::UnknownSymbol,
         Self::UnknownFigure,
@@ -156,6 +159,7 @@ impl Code {
     pub const fn name(self) -> &'static str {
         match self {
             Self::NotReady => "NOT_READY",
+            Self::AuditUnavailable => "AUDIT_UNAVAILABLE",
             Self::UnsupportedAccount => "UNSUPPORTED_ACCOUNT",
             Self::UnknownSymbol => "UNKNOWN_SYMBOL",
             Self::UnknownFigure => "UNKNOWN_FIGURE",
@@ -180,7 +184,7 @@ impl Code {
     #[must_use]
     pub const fn retry(self) -> Retry {
         match self {
-            Self::NotReady | Self::UnknownFigure => Retry::AfterResync,
+            Self::NotReady | Self::AuditUnavailable | Self::UnknownFigure => Retry::AfterResync,
             Self::LiquidationDistance
             | Self::WalletAtRisk
             | Self::Spill
