@@ -6,4 +6,5 @@ pub mod exchange;
 pub mod guard;
 pub mod margin;
 pub mod mirror;
+pub mod scenario;
 pub mod sim;

@@ -1,1 +1,5 @@
-fn main() {}
+//! Everything that is tested from outside of a room: one binary, shared helpers.
+
+mod rig;
+mod scenarios;
+mod tidy;
