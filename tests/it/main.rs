@@ -1,5 +1,6 @@
 //! Everything that is tested from outside of a room: one binary, shared helpers.
 
+mod guard;
 mod rig;
 mod scenarios;
 mod tidy;

@@ -19,28 +19,28 @@ use crossguard::scenario::{self, ConditionalKind, MarginType, OrderLine, Scenari
 use rust_decimal::Decimal;
 
 /// The spine with everything fresh, on a clock that moves only when told.
-pub struct Rig {
+pub(crate) struct Rig {
     /// The spine.
-    pub core: Core,
+    pub(crate) core: Core,
     /// Its clock.
-    pub clock: Clock,
+    pub(crate) clock: Clock,
     next_order: i64,
     modes: (PositionMode, AssetMode),
 }
 
 /// A symbol by name.
-pub fn symbol(name: &str) -> Symbol {
+pub(crate) fn symbol(name: &str) -> Symbol {
     Symbol::new(name).unwrap()
 }
 
 /// An asset by name.
-pub fn asset(name: &str) -> Asset {
+pub(crate) fn asset(name: &str) -> Asset {
     Asset::new(name).unwrap()
 }
 
 impl Rig {
     /// An empty account under the shipped policy, live on its first connection.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let in_force = PolicyInForce {
             policy: Policy::default(),
             fingerprint: "sha256:test".to_owned(),
@@ -76,7 +76,7 @@ impl Rig {
     }
 
     /// An account as the text says; `expect` lines are given back with their line numbers.
-    pub fn from_text(text: &str) -> (Self, Vec<(usize, String)>) {
+    pub(crate) fn from_text(text: &str) -> (Self, Vec<(usize, String)>) {
         let scenario = Scenario::parse(text).unwrap_or_else(|mistakes| {
             panic!(
                 "{}",
@@ -99,13 +99,13 @@ impl Rig {
     }
 
     /// Tells the spine one event, a millisecond later.
-    pub fn tell(&mut self, event: Event) -> Vec<Output> {
+    pub(crate) fn tell(&mut self, event: Event) -> Vec<Output> {
         self.clock.advance_ms(1);
         self.core.step(Input::Event(event), self.clock.now())
     }
 
     /// A value read over REST just now.
-    pub fn read<T>(&self, value: T) -> Read<T> {
+    pub(crate) fn read<T>(&self, value: T) -> Read<T> {
         self.clock.advance_ms(1);
         Read {
             asked: self.clock.now(),
@@ -125,7 +125,7 @@ impl Rig {
     }
 
     /// Asks whether an order may be sent.
-    pub fn ask(&mut self, intent: OrderIntent, dry_run: bool) -> Answer {
+    pub(crate) fn ask(&mut self, intent: OrderIntent, dry_run: bool) -> Answer {
         let ask = Ask {
             ticket: 1,
             intent,
@@ -146,7 +146,7 @@ impl Rig {
     }
 
     /// Asks for an order written as an `order` line of a scenario.
-    pub fn check(&mut self, words: &str) -> Answer {
+    pub(crate) fn check(&mut self, words: &str) -> Answer {
         let statement = scenario::parse_line(&format!("order {words}"))
             .unwrap()
             .unwrap();
@@ -315,7 +315,7 @@ impl Rig {
     }
 
     /// Changes a symbol's settings, beginning with crossed at 20x.
-    pub fn settings(&mut self, name: &str, change: impl FnOnce(&mut Settings)) {
+    pub(crate) fn settings(&mut self, name: &str, change: impl FnOnce(&mut Settings)) {
         let known = self
             .core
             .mirror()
@@ -406,7 +406,7 @@ impl Rig {
     }
 
     /// Tells a mark with the present time.
-    pub fn mark(&mut self, name: &str, price: Decimal) {
+    pub(crate) fn mark(&mut self, name: &str, price: Decimal) {
         let event_ms = self.clock.now().wall_ms;
         self.tell(Event::Mark(MarkUpdate {
             symbol: symbol(name),
@@ -480,7 +480,7 @@ fn side_of(side: scenario::PositionSide) -> PositionSide {
 }
 
 /// The order that an `order` line writes down.
-pub fn intent(line: &OrderLine) -> OrderIntent {
+pub(crate) fn intent(line: &OrderLine) -> OrderIntent {
     let price = line.price.map(Price::new);
     let kind = match (&line.conditional, price) {
         (None, None) => OrderKind::Market,
