@@ -1,6 +1,7 @@
 //! crossguard.
 #![allow(missing_docs)]
 pub mod clock;
+pub mod exchange;
 pub mod margin;
 pub mod mirror;
 pub mod sim;

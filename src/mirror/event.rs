@@ -306,6 +306,8 @@ pub struct AccountTruth {
     pub balances: Vec<TruthBalance>,
     /// Every position with a quantity; those that are not named are flat.
     pub positions: Vec<TruthPosition>,
+    /// The account settles in credits (an asset named BNFCR holds something): not modelled.
+    pub credits: bool,
 }
 
 /// One asset row of the account endpoint.
