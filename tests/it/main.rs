@@ -1,6 +1,10 @@
 //! Everything that is tested from outside of a room: one binary, shared helpers.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
 
 mod guard;
 mod rig;

@@ -187,7 +187,7 @@ impl Rig {
                 leverage,
             } => {
                 self.settings(name, |settings| {
-                    settings.leverage = Leverage::new(*leverage).unwrap()
+                    settings.leverage = Leverage::new(*leverage).unwrap();
                 });
             }
             Statement::MarginType {
@@ -195,7 +195,7 @@ impl Rig {
                 margin_type,
             } => {
                 self.settings(name, |settings| {
-                    settings.margin_mode = margin_mode(*margin_type)
+                    settings.margin_mode = margin_mode(*margin_type);
                 });
             }
             Statement::AutoAddMargin { symbol: name, on } => {

@@ -1,0 +1,86 @@
+//! Pauses between attempts.
+//!
+//! Owns: exponential backoff with jitter that never gives up.
+//! Must not know: what is attempted.
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
+
+use super::cadence::Cadence;
+
+/// Pauses that double up to a cap, each stretched by chance to at most twice itself.
+#[derive(Debug)]
+pub(super) struct Backoff {
+    builder: ExponentialBuilder,
+    pauses: ExponentialBackoff,
+    attempt: u32,
+}
+
+impl Backoff {
+    pub(super) fn new(cadence: &Cadence, seed: u64) -> Self {
+        let builder = ExponentialBuilder::new()
+            .with_min_delay(cadence.backoff_min)
+            .with_max_delay(cadence.backoff_max)
+            .without_max_times()
+            .with_jitter()
+            .with_jitter_seed(seed);
+        Self {
+            builder,
+            pauses: builder.build(),
+            attempt: 0,
+        }
+    }
+
+    /// The next pause and the number of the attempt that follows it, from 1.
+    pub(super) fn next(&mut self) -> (Duration, u32) {
+        self.attempt = self.attempt.saturating_add(1);
+        // Without a limit of times the iterator never ends; the second pause is for the types.
+        let pause = self.pauses.next().unwrap_or(Duration::from_secs(30));
+        (pause, self.attempt)
+    }
+
+    /// A healthy connection: the next pause is the shortest again.
+    pub(super) fn reset(&mut self) {
+        self.pauses = self.builder.build();
+        self.attempt = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn n06_pauses_grow_to_the_cap_and_never_end() {
+        let cadence = Cadence::default();
+        let mut backoff = Backoff::new(&cadence, 7);
+        let (first, attempt) = backoff.next();
+        assert_eq!(attempt, 1);
+        assert!(first >= Duration::from_millis(200) && first <= Duration::from_millis(400));
+        for _ in 0..2_000 {
+            let (pause, _) = backoff.next();
+            assert!(pause <= Duration::from_secs(30));
+        }
+        let (late, attempt) = backoff.next();
+        assert!(late >= Duration::from_secs(15));
+        assert_eq!(attempt, 2_002);
+        backoff.reset();
+        let (first, attempt) = backoff.next();
+        assert!(first <= Duration::from_millis(400));
+        assert_eq!(attempt, 1);
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_pauses() {
+        let cadence = Cadence::default();
+        let pauses = |seed| {
+            let mut backoff = Backoff::new(&cadence, seed);
+            std::iter::repeat_with(|| backoff.next().0)
+                .take(8)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(pauses(1), pauses(1));
+        assert_ne!(pauses(1), pauses(2));
+    }
+}
