@@ -12,7 +12,7 @@ use crate::mirror::event::MarkUpdate;
 
 /// What a market frame brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::exchange) enum MarketNews {
+pub enum MarketNews {
     /// A mark price.
     Mark(MarkUpdate),
     /// A contract was listed, settled or given other brackets.
@@ -37,7 +37,7 @@ pub(in crate::exchange) enum MarketNews {
 ///
 /// # Errors
 /// [`WireError`] when the frame, or an event in it, cannot be read; events before it were told.
-pub(in crate::exchange) fn market_frame(
+pub fn market_frame(
     text: &str,
     news: &mut impl FnMut(MarketNews),
 ) -> Result<(), WireError> {
