@@ -1,2 +1,3 @@
 //! crossguard.
+pub mod scenario;
 pub mod sim;

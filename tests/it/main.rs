@@ -1,1 +1,5 @@
-fn main() {}
+//! Black-box tests over real sockets and real files.
+
+mod sim_client;
+mod sim_rest;
+mod sim_streams;
