@@ -51,8 +51,10 @@ fn nanos(calls: usize, mut call: impl FnMut()) -> f64 {
 
 /// Least squares of log cost on log size.
 fn exponent(points: &[(usize, f64)]) -> f64 {
-    let logs: Vec<(f64, f64)> =
-        points.iter().map(|(size, cost)| ((*size as f64).ln(), cost.ln())).collect();
+    let logs: Vec<(f64, f64)> = points
+        .iter()
+        .map(|(size, cost)| ((*size as f64).ln(), cost.ln()))
+        .collect();
     let count = logs.len() as f64;
     let mean_x = logs.iter().map(|(x, _)| x).sum::<f64>() / count;
     let mean_y = logs.iter().map(|(_, y)| y).sum::<f64>() / count;
@@ -63,7 +65,10 @@ fn exponent(points: &[(usize, f64)]) -> f64 {
 
 fn growth() {
     println!("what-if by number of crossed positions (ns, median of {ROUNDS} rounds)");
-    println!("{:>10} {:>10} {:>10} {:>10} {:>10}", "positions", "brief", "full", "tick", "assess");
+    println!(
+        "{:>10} {:>10} {:>10} {:>10} {:>10}",
+        "positions", "brief", "full", "tick", "assess"
+    );
     let mut columns: [Vec<(usize, f64)>; 4] = Default::default();
     for size in [1, 5, 20, 100, 600] {
         let mut account = account(size, size);
@@ -92,11 +97,15 @@ fn growth() {
 fn whole_market() {
     let (symbols, held) = (600, 40);
     let mut account = account(symbols, held);
-    let frames: Vec<String> =
-        (0_i64..64).map(|second| array_frame(&account, symbols, second)).collect();
+    let frames: Vec<String> = (0_i64..64)
+        .map(|second| array_frame(&account, symbols, second))
+        .collect();
     let mut frames = frames.iter().cycle();
     let frame = &frames.next().unwrap();
-    println!("\nwhole-market array: {symbols} symbols, {held} held, {} bytes", frame.len());
+    println!(
+        "\nwhole-market array: {symbols} symbols, {held} held, {} bytes",
+        frame.len()
+    );
     let mut ratios: Vec<f64> = Vec::new();
     let (mut scans, mut passes) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS * 4 {
@@ -140,19 +149,34 @@ fn usdt() -> Asset {
 /// `symbols` listed, the first `held` of them held, each long 600 of notional in a wallet that grows
 /// with them, so that every size stands equally far from its end.
 fn account(symbols: usize, held: usize) -> Account {
-    let in_force = PolicyInForce { policy: Policy::default(), fingerprint: String::new() };
+    let in_force = PolicyInForce {
+        policy: Policy::default(),
+        fingerprint: String::new(),
+    };
     let clock = Clock::manual(1_790_000_000_000);
-    let mut account = Account { core: Core::new(in_force, 1), clock, price: 60_000 };
+    let mut account = Account {
+        core: Core::new(in_force, 1),
+        clock,
+        price: 60_000,
+    };
     let at = account.clock.now();
     let table = Arc::new(table());
     let names: Vec<Symbol> = (0..symbols).map(name).collect();
-    account.tell(Event::ClockOffset(ClockOffset { offset_ms: 0, error_ms: 1, at }));
+    account.tell(Event::ClockOffset(ClockOffset {
+        offset_ms: 0,
+        error_ms: 1,
+        at,
+    }));
     account.tell(Event::KeyAccepted { at });
-    let rules = names.iter().map(|symbol| SymbolRules { symbol: symbol.clone(), rules: rules() });
+    let rules = names.iter().map(|symbol| SymbolRules {
+        symbol: symbol.clone(),
+        rules: rules(),
+    });
     account.tell(Event::Rules(read(at, rules.collect())));
-    let brackets = names
-        .iter()
-        .map(|symbol| SymbolBrackets { symbol: symbol.clone(), table: Ok(Arc::clone(&table)) });
+    let brackets = names.iter().map(|symbol| SymbolBrackets {
+        symbol: symbol.clone(),
+        table: Ok(Arc::clone(&table)),
+    });
     account.tell(Event::Brackets(read(at, brackets.collect())));
     let config = AccountConfig {
         position_mode: PositionMode::OneWay,
@@ -166,7 +190,10 @@ fn account(symbols: usize, held: usize) -> Account {
         auto_add_margin: false,
         notional_max: None,
     };
-    let all = names.iter().map(|symbol| SymbolSettings { symbol: symbol.clone(), settings });
+    let all = names.iter().map(|symbol| SymbolSettings {
+        symbol: symbol.clone(),
+        settings,
+    });
     account.tell(Event::SymbolSettings(read(at, all.collect())));
     account.tell(Event::UserStreamOpened(Connection { epoch: 1, at }));
     account.tell(Event::AccountTruth(read(at, truth(&names[..held]))));
@@ -179,8 +206,11 @@ fn account(symbols: usize, held: usize) -> Account {
 
 fn truth(held: &[Symbol]) -> AccountTruth {
     let wallet = Amount::new(rust_decimal::Decimal::from(1_000 + 600 * held.len()));
-    let balance =
-        BalanceUpdate { asset: usdt(), wallet_balance: wallet, cross_wallet_balance: wallet };
+    let balance = BalanceUpdate {
+        asset: usdt(),
+        wallet_balance: wallet,
+        cross_wallet_balance: wallet,
+    };
     let figures = ExchangeFigures {
         maintenance_margin: Amount::ZERO,
         initial_margin: Amount::ZERO,
@@ -201,14 +231,22 @@ fn truth(held: &[Symbol]) -> AccountTruth {
         liquidation_price: None,
     };
     AccountTruth {
-        balances: vec![TruthBalance { balance, updated_ms: 1, figures }],
+        balances: vec![TruthBalance {
+            balance,
+            updated_ms: 1,
+            figures,
+        }],
         positions: held.iter().map(position).collect(),
         credits: false,
     }
 }
 
 fn read<T>(at: crossguard::clock::Now, value: T) -> Read<T> {
-    Read { asked: at, answered: at, value }
+    Read {
+        asked: at,
+        answered: at,
+        value,
+    }
 }
 
 fn rules() -> Rules {
@@ -247,11 +285,15 @@ fn table() -> BracketTable {
     let mut brackets: Vec<Bracket> = Vec::new();
     for (cap, rate, leverage) in rows {
         let rate = Rate::parse(rate).unwrap();
-        let (floor, maintenance_amount) = brackets
-            .last()
-            .map_or((Notional::ZERO, Amount::ZERO), |last| {
-                (last.cap, next_maintenance_amount(last, last.cap, rate).unwrap())
-            });
+        let (floor, maintenance_amount) =
+            brackets
+                .last()
+                .map_or((Notional::ZERO, Amount::ZERO), |last| {
+                    (
+                        last.cap,
+                        next_maintenance_amount(last, last.cap, rate).unwrap(),
+                    )
+                });
         brackets.push(Bracket {
             floor,
             cap: Notional::parse(cap).unwrap(),
@@ -312,13 +354,21 @@ impl Account {
             symbol: name(0),
             side: Side::Buy,
             position_side: PositionSide::Both,
-            kind: OrderKind::Limit { price: Price::parse("60010.1").unwrap() },
+            kind: OrderKind::Limit {
+                price: Price::parse("60010.1").unwrap(),
+            },
             quantity: Some(Quantity::parse("0.001").unwrap()),
             reduce_only: false,
             close_position: false,
             client_order_id: None,
         };
-        let ask = Ask { ticket: 1, intent, client: None, dry_run: true, detail };
+        let ask = Ask {
+            ticket: 1,
+            intent,
+            client: None,
+            dry_run: true,
+            detail,
+        };
         let now = self.clock.now();
         black_box(self.core.step(Input::Check(Box::new(ask)), now));
     }

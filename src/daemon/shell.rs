@@ -91,7 +91,9 @@ impl Marks {
 fn keep_latest(waiting: &mut Vec<MarkUpdate>) {
     let mut latest: BTreeMap<Symbol, MarkUpdate> = BTreeMap::new();
     for mark in waiting.drain(..) {
-        let newer = latest.get(&mark.symbol).is_none_or(|known| known.event_ms <= mark.event_ms);
+        let newer = latest
+            .get(&mark.symbol)
+            .is_none_or(|known| known.event_ms <= mark.event_ms);
         if newer {
             latest.insert(mark.symbol.clone(), mark);
         }
@@ -346,7 +348,10 @@ mod tests {
         }
         marks.put(mark("BUSDT", 7));
         let waiting = marks.take();
-        let left: Vec<_> = waiting.iter().map(|m| (m.symbol.as_str(), m.event_ms)).collect();
+        let left: Vec<_> = waiting
+            .iter()
+            .map(|m| (m.symbol.as_str(), m.event_ms))
+            .collect();
         assert_eq!(left, [("AUSDT", 8_191), ("BUSDT", 7)]);
     }
 }

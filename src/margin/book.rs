@@ -51,7 +51,10 @@ struct Entry {
 
 /// Names to places. Looked up with every mark of the market and never iterated, so that its order
 /// cannot matter.
-#[expect(clippy::disallowed_types, reason = "never iterated; a tick of 600 symbols looks up 600")]
+#[expect(
+    clippy::disallowed_types,
+    reason = "never iterated; a tick of 600 symbols looks up 600"
+)]
 type Ids = std::collections::HashMap<Symbol, SymbolId>;
 
 /// The account.

@@ -9,4 +9,7 @@
 mod guard;
 mod rig;
 mod scenarios;
+mod sim_client;
+mod sim_rest;
+mod sim_streams;
 mod tidy;

@@ -37,10 +37,7 @@ pub enum MarketNews {
 ///
 /// # Errors
 /// [`WireError`] when the frame, or an event in it, cannot be read; events before it were told.
-pub fn market_frame(
-    text: &str,
-    news: &mut impl FnMut(MarketNews),
-) -> Result<(), WireError> {
+pub fn market_frame(text: &str, news: &mut impl FnMut(MarketNews)) -> Result<(), WireError> {
     if text.trim_start().starts_with('[') {
         for frame in serde_json::from_str::<Vec<Frame<'_>>>(text)? {
             news(event(&frame)?);
