@@ -292,7 +292,7 @@ impl Book {
     /// # Errors
     /// What is not known.
     pub fn assess(&self, asset: &Asset, horizon: Rate) -> Result<PoolAssessment, Unknown> {
-        self.view(asset, Amount::ZERO, &[])?
+        self.view(asset, Overlay::NONE)?
             .assess(horizon)
             .map_err(Unknown::from)
     }
@@ -322,15 +322,20 @@ impl Book {
             asset,
             wallet_change: Amount::ZERO,
             replaced: Vec::new(),
+            change: Contribution::default(),
         })
     }
 
     fn view<'a>(
         &'a self,
         asset: &Asset,
-        wallet_change: Amount,
-        replaced: &'a [Replaced],
+        overlay: Overlay<'a>,
     ) -> Result<PoolView<'a, Self>, Unknown> {
+        let Overlay {
+            wallet_change,
+            replaced,
+            change,
+        } = overlay;
         if self.asset_mode == AssetMode::Multi {
             return Err(Unknown::AssetMode);
         }
@@ -350,10 +355,10 @@ impl Book {
             return Err(symbol.map_or(Unknown::AssetMode, |s| Unknown::Symbol(s, *missing)));
         }
         let wallet = pool.cross_wallet_balance.ok_or_else(unheard)?;
-        let mut sums = pool.sums;
-        for one in replaced {
-            sums = sums.minus(&one.old)?.plus(&one.new)?;
-        }
+        let sums = match change {
+            None => pool.sums,
+            Some(change) => pool.sums.plus(change)?,
+        };
         Ok(PoolView {
             asset,
             pool,
@@ -365,6 +370,22 @@ impl Book {
     }
 }
 
+/// What a view puts over the pool.
+#[derive(Debug, Clone, Copy)]
+struct Overlay<'a> {
+    wallet_change: Amount,
+    replaced: &'a [Replaced],
+    change: Option<&'a Contribution>,
+}
+
+impl Overlay<'_> {
+    const NONE: Self = Self {
+        wallet_change: Amount::ZERO,
+        replaced: &[],
+        change: None,
+    };
+}
+
 /// The account as it would be: some symbols replaced, the pool's wallet changed.
 #[derive(Debug, Clone)]
 pub struct WhatIf<'a> {
@@ -372,6 +393,8 @@ pub struct WhatIf<'a> {
     asset: &'a Asset,
     wallet_change: Amount,
     replaced: Vec<Replaced>,
+    /// What the replaced symbols contribute more than before, summed.
+    change: Contribution,
 }
 
 impl<'a> WhatIf<'a> {
@@ -422,13 +445,16 @@ impl<'a> WhatIf<'a> {
         }
         let new = Contribution::of(&state, self.book.position_mode).map_err(missing)?;
         self.wallet_change = self.wallet_change.plus(wallet_change)?;
-        match self.replaced.iter_mut().find(|replaced| replaced.id == id) {
+        let known = self.replaced.iter_mut().find(|one| one.id == id);
+        match known {
             Some(replaced) => {
+                self.change = self.change.plus(&new.minus(&replaced.new)?)?;
                 replaced.state = state;
                 replaced.new = new;
             }
             None => {
                 let old = self.book.contribution(id).copied().unwrap_or_default();
+                self.change = self.change.plus(&new.minus(&old)?)?;
                 self.replaced.push(Replaced {
                     id,
                     state,
@@ -440,14 +466,22 @@ impl<'a> WhatIf<'a> {
         Ok(())
     }
 
+    fn view(&self) -> Result<PoolView<'_, Book>, Unknown> {
+        let change = (!self.replaced.is_empty()).then_some(&self.change);
+        let overlay = Overlay {
+            wallet_change: self.wallet_change,
+            replaced: &self.replaced,
+            change,
+        };
+        self.book.view(self.asset, overlay)
+    }
+
     /// The pool's figures in this state.
     ///
     /// # Errors
     /// What is not known.
     pub fn assess(&self, horizon: Rate) -> Result<PoolAssessment, Unknown> {
-        let view = self
-            .book
-            .view(self.asset, self.wallet_change, &self.replaced)?;
+        let view = self.view()?;
         view.assess(horizon).map_err(Unknown::from)
     }
 
@@ -456,9 +490,7 @@ impl<'a> WhatIf<'a> {
     /// # Errors
     /// What is not known.
     pub fn available_balance(&self) -> Result<Amount, Unknown> {
-        let view = self
-            .book
-            .view(self.asset, self.wallet_change, &self.replaced)?;
+        let view = self.view()?;
         view.available_balance().map_err(Unknown::from)
     }
 
@@ -470,9 +502,7 @@ impl<'a> WhatIf<'a> {
         &self,
         symbol: &Symbol,
     ) -> Result<Option<LiquidationPrices>, Unknown> {
-        let view = self
-            .book
-            .view(self.asset, self.wallet_change, &self.replaced)?;
+        let view = self.view()?;
         match self.book.id(symbol.as_str()) {
             Some(id) => view.liquidation_prices(id).map_err(Unknown::from),
             None => Ok(None),

@@ -7,6 +7,7 @@
 )]
 
 mod guard;
+mod live;
 mod rig;
 mod scenarios;
 mod sim_client;
