@@ -1,7 +1,10 @@
 //! crossguard.
 #![allow(missing_docs)]
 pub mod clock;
+pub mod daemon;
 pub mod exchange;
+pub mod guard;
 pub mod margin;
 pub mod mirror;
+pub mod scenario;
 pub mod sim;

@@ -7,7 +7,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::amount::{Amount, Leverage, Notional, Price, Quantity, Rate};
+use super::amount::{
+    Amount, ArithmeticError, Leverage, MarkPrice, Notional, Price, Quantity, Rate,
+};
 use super::bracket::BracketTable;
 
 /// The longest symbol or asset name that is accepted, in bytes.
@@ -157,13 +159,34 @@ impl Settings {
 pub struct Leg {
     /// Signed: positive is long.
     pub quantity: Quantity,
-    /// Average entry price; zero when flat.
+    /// Average entry price; zero when flat. Of a leg that an order would make it is a quotient,
+    /// rounded half-even: money is computed from `entry_cost`.
     pub entry_price: Price,
+    /// Quantity × entry price, signed, exact: what unrealised profit is counted from.
+    pub entry_cost: Notional,
     /// Money assigned to an isolated position, without its unrealised profit; zero when crossed.
     pub isolated_wallet: Amount,
 }
 
 impl Leg {
+    /// A leg as the exchange reports it.
+    ///
+    /// # Errors
+    /// [`ArithmeticError`] when quantity × entry price needs more than 28 digits.
+    pub fn new(
+        quantity: Quantity,
+        entry_price: Price,
+        isolated_wallet: Amount,
+    ) -> Result<Self, ArithmeticError> {
+        let entry_cost = entry_price.times(quantity)?;
+        Ok(Self {
+            quantity,
+            entry_price,
+            entry_cost,
+            isolated_wallet,
+        })
+    }
+
     /// True when there is no position.
     #[must_use]
     pub const fn is_flat(&self) -> bool {
@@ -295,7 +318,7 @@ pub struct SymbolState {
     /// Leverage and margin mode.
     pub settings: Option<Settings>,
     /// Last mark price.
-    pub mark: Option<super::amount::MarkPrice>,
+    pub mark: Option<MarkPrice>,
     /// Maintenance tiers.
     pub brackets: Option<Arc<BracketTable>>,
     /// Positions.

@@ -17,10 +17,13 @@ use rust_decimal::{Decimal, RoundingStrategy};
 /// Decimals the exchange prints; figures are cut (toward zero), not rounded, at this many.
 pub const PRINTED_DECIMALS: u32 = 8;
 
-/// A quotient is rounded half-even to this many decimals before it is cut for print, so that
-/// thirds that add up to a whole print as that whole. Named here because it is the only rounding
-/// that is not the exchange's own.
-pub const QUOTIENT_DECIMALS: u32 = 18;
+/// A quotient (initial margin above all: notional ÷ leverage) is rounded half-even to this many
+/// decimals when it is made, so that sums of quotients stay exact up to 1e12.
+pub const QUOTIENT_DECIMALS: u32 = 16;
+
+/// Sums that contain quotients are rounded half-even to this many decimals before they are cut
+/// for print, so that thirds that add up to a whole print as that whole.
+pub const QUOTIENT_NOISE_DECIMALS: u32 = 14;
 
 /// The longest text that is read as a number.
 pub const NUMBER_LENGTH_MAX: usize = 64;
@@ -208,20 +211,28 @@ pub fn quotient(a: Decimal, b: Decimal) -> Result<Decimal, ArithmeticError> {
     a.checked_div(b).ok_or(ArithmeticError::Overflow)
 }
 
+/// Rounded half-even to `decimals`.
+#[must_use]
+pub fn round(value: Decimal, decimals: u32) -> Decimal {
+    value.round_dp_with_strategy(decimals, RoundingStrategy::MidpointNearestEven)
+}
+
 /// Cut toward zero at [`PRINTED_DECIMALS`], as the exchange prints money
-/// (0.51106678722 prints 0.51106678), after noise of a quotient beyond [`QUOTIENT_DECIMALS`] is
-/// rounded half-even.
+/// (0.51106678722 prints 0.51106678).
 #[must_use]
 pub fn cut(value: Decimal) -> Decimal {
     if value.scale() <= PRINTED_DECIMALS {
-        return value;
-    }
-    let value = if value.scale() > QUOTIENT_DECIMALS {
-        value.round_dp_with_strategy(QUOTIENT_DECIMALS, RoundingStrategy::MidpointNearestEven)
-    } else {
         value
-    };
-    value.trunc_with_scale(PRINTED_DECIMALS)
+    } else {
+        value.trunc_with_scale(PRINTED_DECIMALS)
+    }
+}
+
+/// [`cut`] for figures that contain quotients: their noise beyond [`QUOTIENT_NOISE_DECIMALS`] is
+/// rounded half-even first.
+#[must_use]
+pub fn cut_quotient(value: Decimal) -> Decimal {
+    cut(round(value, QUOTIENT_NOISE_DECIMALS))
 }
 
 /// Declares a newtype over a decimal with its lawful same-dimension operations.
@@ -306,6 +317,12 @@ macro_rules! dimension {
             pub fn cut(self) -> Self {
                 Self(cut(self.0))
             }
+
+            /// [`Self::cut`] for figures that contain quotients.
+            #[must_use]
+            pub fn cut_quotient(self) -> Self {
+                Self(cut_quotient(self.0))
+            }
         }
 
         impl fmt::Debug for $name {
@@ -384,13 +401,14 @@ impl Notional {
         Amount(self.0)
     }
 
-    /// Notional ÷ leverage: what the exchange calls initial margin. Rounded half-even at the 28th
-    /// digit; printed figures are cut at the eighth decimal.
+    /// Notional ÷ leverage: what the exchange calls initial margin. Rounded half-even at
+    /// [`QUOTIENT_DECIMALS`]; printed figures are cut at the eighth decimal.
     ///
     /// # Errors
     /// [`ArithmeticError`] on overflow.
     pub fn over(self, leverage: Leverage) -> Result<Amount, ArithmeticError> {
-        quotient(self.0, Decimal::from(leverage.get())).map(Amount)
+        let margin = quotient(self.0, Decimal::from(leverage.get()))?;
+        Ok(Amount(round(margin, QUOTIENT_DECIMALS)))
     }
 }
 
@@ -535,9 +553,17 @@ mod tests {
             exact_sub(dec("67502.68519858"), dec("67445.9")).unwrap(),
         );
         assert_eq!(cut(pnl.unwrap()), dec("0.51106678"));
-        let third = quotient(Decimal::ONE, Decimal::from(3)).unwrap();
-        let whole = exact_add(exact_add(third, third).unwrap(), third).unwrap();
-        assert_eq!(cut(whole), Decimal::ONE);
+        let third = Notional::parse("1")
+            .unwrap()
+            .over(Leverage::new(3).unwrap())
+            .unwrap();
+        let whole = third.plus(third).unwrap().plus(third).unwrap();
+        assert_eq!(whole.cut_quotient().get(), Decimal::ONE);
+        // Vector B17: 607.52416678 at 80x prints 7.59405208.
+        let margin = Notional::parse("607.52416678")
+            .unwrap()
+            .over(Leverage::new(80).unwrap());
+        assert_eq!(margin.unwrap().cut_quotient().to_string(), "7.59405208");
         assert_eq!(cut(dec("-0.123456789")), dec("-0.12345678"));
     }
 

@@ -14,5 +14,14 @@
 
 pub mod account;
 pub mod amount;
+pub mod book;
 pub mod bracket;
+pub mod contribution;
+pub mod liquidation;
 pub mod order;
+pub mod pool;
+pub mod position;
+pub mod project;
+
+#[cfg(test)]
+mod properties;

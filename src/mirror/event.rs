@@ -306,7 +306,7 @@ pub struct AccountTruth {
     pub balances: Vec<TruthBalance>,
     /// Every position with a quantity; those that are not named are flat.
     pub positions: Vec<TruthPosition>,
-    /// The account settles in credits (an asset named BNFCR holds something): not modelled.
+    /// The account holds credits (BNFCR): a mode that is not modelled.
     pub credits: bool,
 }
 

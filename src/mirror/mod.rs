@@ -1,2 +1,335 @@
-//! The mirror of the account.
+//! The mirror: our copy of the account, and how far it can be trusted.
+//!
+//! Owns: folding [`event::Event`]s into one [`Book`] of positions, balances, settings and marks,
+//! the order books, reservations, and the freshness of every plane. A pure state machine: the
+//! moment is an argument, nothing is read and nothing is sent.
+//! Must not know: wire names, sockets, policy, who asks.
+//!
+//! A user stream that connects is not believed at once: events wait in a buffer until balances,
+//! positions and both order books were read *after* it stood, then they are replayed and the
+//! mirror is live ([`sync`]). Every value is absolute, the newest statement about each entity
+//! wins, and whole reads go on checking what events told ([`truth`]).
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
 pub mod event;
+mod fold;
+pub mod marks;
+pub mod orders;
+pub mod plane;
+pub mod reserve;
+pub mod sync;
+#[cfg(test)]
+mod tests;
+pub mod truth;
+pub mod view;
+
+use std::collections::BTreeMap;
+
+use event::{AccountConfig, ClockOffset, ExchangeFigures, KeyRefusal, OrderOrigin, StreamLoss};
+use marks::Marks;
+use orders::Orders;
+use plane::{Bounds, Reading};
+use reserve::Reservations;
+use sync::Sync;
+use truth::{Drift, Watermark};
+
+use crate::clock::Now;
+use crate::margin::account::{Asset, PositionSide, Rules, Symbol};
+use crate::margin::amount::Price;
+use crate::margin::book::Book;
+use crate::margin::order::OpenOrder;
+use crate::margin::pool::SymbolId;
+
+/// What the spine should know of a change beyond the new state itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// The mirror is live on this connection.
+    Live {
+        /// Generation of the connection.
+        epoch: u64,
+    },
+    /// The user stream was lost.
+    UserStreamLost(StreamLoss),
+    /// Something of the user stream was not read.
+    UserStreamGap(StreamLoss),
+    /// A whole read found what no event had told, or contradicts an event.
+    Drifted(Drift),
+    /// A whole read found orders of which no event told.
+    OrdersDrifted {
+        /// How many were unheard of.
+        unheard: usize,
+        /// How many had vanished.
+        vanished: usize,
+    },
+    /// A working order appeared that no check had been asked for.
+    Unguarded(Box<OpenOrder>),
+    /// The exchange itself trades on this account.
+    Forced {
+        /// Contract.
+        symbol: Symbol,
+        /// Why.
+        origin: OrderOrigin,
+    },
+    /// A conditional order was refused at its trigger: a protection that is not there.
+    ProtectionLost {
+        /// The order.
+        order: Box<OpenOrder>,
+        /// The engine's words.
+        refusal: String,
+    },
+    /// The exchange warned of liquidation.
+    MarginCall(Vec<Symbol>),
+    /// The whole account reads as empty without an event: not believed yet.
+    SuddenlyEmpty {
+        /// Reads in a row that say so.
+        reads: u8,
+    },
+    /// The key is refused.
+    KeyRefused(KeyRefusal),
+    /// The key is accepted again.
+    KeyAccepted,
+}
+
+/// Tables the mirror wants read anew now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Wanted {
+    /// Balances and positions.
+    pub account: bool,
+    /// Both order books.
+    pub orders: bool,
+    /// Settings.
+    pub config: bool,
+    /// Brackets.
+    pub brackets: bool,
+    /// Rules.
+    pub rules: bool,
+}
+
+/// What one event did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Change {
+    /// Balances, positions, orders or settings changed.
+    pub account: bool,
+    /// A mark of this symbol changed.
+    pub mark: Option<SymbolId>,
+    /// What should be read anew.
+    pub wanted: Wanted,
+    /// What should be told.
+    pub notices: Vec<Notice>,
+}
+
+/// Readings of the planes that are read as a whole.
+#[derive(Debug, Clone, Copy, Default)]
+struct Readings {
+    account: Option<Reading>,
+    orders: Option<Reading>,
+    config: Option<Reading>,
+    settings: Option<Reading>,
+    brackets: Option<Reading>,
+    rules: Option<Reading>,
+    key: Option<Reading>,
+}
+
+/// Counters of what was seen, for status and metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Events that changed or confirmed something.
+    pub applied: u64,
+    /// Events older than what is known, or seen before.
+    pub ignored: u64,
+    /// Differences that whole reads found.
+    pub drifts: u64,
+    /// Rows of reads that were older than events.
+    pub lagging_rows: u64,
+}
+
+/// The copy of the account.
+#[derive(Debug, Clone)]
+pub struct Mirror {
+    bounds: Bounds,
+    book: Book,
+    config: Option<AccountConfig>,
+    /// The account uses credits, which are not modelled.
+    credits: bool,
+    rules: BTreeMap<Symbol, Rules>,
+    orders: Orders,
+    /// A sum over orders once needed more than 28 digits: the order plane is not usable.
+    orders_unsummable: Option<Symbol>,
+    /// A position's cost needed more than 28 digits: the account plane is not usable.
+    unrepresentable: Option<Symbol>,
+    marks: Marks,
+    sync: Sync,
+    market_epoch: u64,
+    market_loss: Option<StreamLoss>,
+    readings: Readings,
+    balances: BTreeMap<Asset, Watermark>,
+    positions: BTreeMap<(Symbol, PositionSide), Watermark>,
+    leverage_events: BTreeMap<Symbol, Now>,
+    mode_event: Option<Now>,
+    clock_offset: Option<ClockOffset>,
+    key_refusal: Option<KeyRefusal>,
+    drift: Option<Drift>,
+    /// Reads in a row that say the account is empty when nothing told so.
+    empty_reads: u8,
+    exchange_figures: BTreeMap<Asset, ExchangeFigures>,
+    exchange_liquidation: BTreeMap<(Symbol, PositionSide), Price>,
+    reservations: Reservations,
+    counters: Counters,
+}
+
+impl Mirror {
+    /// A mirror that has seen nothing.
+    #[must_use]
+    pub fn new(bounds: Bounds) -> Self {
+        use crate::margin::account::{AssetMode, PositionMode};
+        Self {
+            bounds,
+            book: Book::new(PositionMode::OneWay, AssetMode::Single),
+            config: None,
+            credits: false,
+            rules: BTreeMap::new(),
+            orders: Orders::default(),
+            orders_unsummable: None,
+            unrepresentable: None,
+            marks: Marks::default(),
+            sync: Sync::default(),
+            market_epoch: 0,
+            market_loss: None,
+            readings: Readings::default(),
+            balances: BTreeMap::new(),
+            positions: BTreeMap::new(),
+            leverage_events: BTreeMap::new(),
+            mode_event: None,
+            clock_offset: None,
+            key_refusal: None,
+            drift: None,
+            empty_reads: 0,
+            exchange_figures: BTreeMap::new(),
+            exchange_liquidation: BTreeMap::new(),
+            reservations: Reservations::default(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// The account as it is known, fresh or not: for display. Verdicts take a [`view::LiveView`].
+    #[must_use]
+    pub const fn book(&self) -> &Book {
+        &self.book
+    }
+
+    /// Working orders as they are known.
+    #[must_use]
+    pub const fn orders(&self) -> &Orders {
+        &self.orders
+    }
+
+    /// Trading rules of a symbol.
+    #[must_use]
+    pub fn rules(&self, symbol: &str) -> Option<&Rules> {
+        self.rules.get(symbol)
+    }
+
+    /// Every symbol the exchange lists, with its rules.
+    pub fn listed(&self) -> impl Iterator<Item = (&Symbol, &Rules)> {
+        self.rules.iter()
+    }
+
+    /// Open promises.
+    #[must_use]
+    pub const fn reservations(&self) -> &Reservations {
+        &self.reservations
+    }
+
+    /// Open promises, to make and release them.
+    pub const fn reservations_mut(&mut self) -> &mut Reservations {
+        &mut self.reservations
+    }
+
+    /// What came with the last mark of a symbol.
+    #[must_use]
+    pub fn mark_meta(&self, symbol: &str) -> Option<&marks::MarkMeta> {
+        self.marks.meta(self.book.id(symbol)?)
+    }
+
+    /// What the last whole read found.
+    #[must_use]
+    pub const fn drift(&self) -> Option<&Drift> {
+        self.drift.as_ref()
+    }
+
+    /// The exchange's own figures at its own moment, for comparison.
+    #[must_use]
+    pub fn exchange_figures(&self, asset: &Asset) -> Option<&ExchangeFigures> {
+        self.exchange_figures.get(asset)
+    }
+
+    /// The exchange's own liquidation price at its own moment, for comparison.
+    #[must_use]
+    pub fn exchange_liquidation_price(&self, symbol: &Symbol, side: PositionSide) -> Option<Price> {
+        self.exchange_liquidation
+            .get(&(symbol.clone(), side))
+            .copied()
+    }
+
+    /// Why the key is refused, if it is.
+    #[must_use]
+    pub const fn key_refusal(&self) -> Option<&KeyRefusal> {
+        self.key_refusal.as_ref()
+    }
+
+    /// The user stream's state.
+    #[must_use]
+    pub const fn sync(&self) -> &Sync {
+        &self.sync
+    }
+
+    /// Counters.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        let ignored = self.counters.ignored;
+        let ignored = ignored
+            .saturating_add(self.orders.ignored)
+            .saturating_add(self.marks.ignored);
+        Counters {
+            ignored,
+            ..self.counters
+        }
+    }
+
+    /// The exchange's clock now, in milliseconds since 1970: the offset as it was measured, carried
+    /// on by the boot clock, so that a step of the wall clock changes nothing.
+    #[must_use]
+    pub fn exchange_now_ms(&self, now: Now) -> Option<i64> {
+        let offset = self.clock_offset?;
+        let then = offset.at.wall_ms.saturating_add(offset.offset_ms);
+        Some(then.saturating_add(now.since_ms(offset.at)))
+    }
+
+    /// The last measured clock offset.
+    #[must_use]
+    pub const fn clock_offset(&self) -> Option<ClockOffset> {
+        self.clock_offset
+    }
+
+    /// True while anything is held, ordered or promised.
+    #[must_use]
+    pub fn is_exposed(&self) -> bool {
+        !self.orders.is_empty()
+            || !self.reservations.is_empty()
+            || self.book.symbols().any(|(_, state)| !state.legs.is_flat())
+    }
+
+    /// Symbols that must be followed: held or ordered.
+    pub fn symbols_in_use(&self) -> impl Iterator<Item = &Symbol> {
+        let held = self
+            .book
+            .symbols()
+            .filter(|(_, state)| !state.is_idle())
+            .map(|(name, _)| name);
+        let ordered = self.orders.iter().map(|order| &order.symbol);
+        let promised = self.reservations.iter().map(|open| &open.intent.symbol);
+        held.chain(ordered).chain(promised)
+    }
+}

@@ -1,4 +1,15 @@
-//! Tests of the whole, one binary.
+//! Everything that is tested from outside of a room: one binary, shared helpers.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
 mod exchange_keys;
 mod exchange_stand;
 mod exchange_streams;
+mod guard;
+mod rig;
+mod scenarios;
+mod tidy;

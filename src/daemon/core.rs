@@ -1,0 +1,414 @@
+//! `step(state, input, now) -> outputs`: synchronous, deterministic, without input or output of
+//! its own. The same code runs in the daemon, in the replay and in the simulation tests.
+//!
+//! Owns: the mirror, the policy in force, the ladder, open questions that wait for a first mark,
+//! what the exchange client should watch and read.
+//! Must not know: channels, tasks, sockets, the clock.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::report::Answer;
+use crate::clock::Now;
+use crate::guard::policy::Policy;
+use crate::guard::verdict::{Decision, Judgement, Ladder};
+use crate::guard::{self, Context, Detail};
+use crate::margin::account::{Asset, Symbol};
+use crate::margin::order::OrderIntent;
+use crate::mirror::event::Event;
+use crate::mirror::plane::{Bounds, Plane};
+use crate::mirror::reserve::Reservation;
+use crate::mirror::view::{Needs, NotReady};
+use crate::mirror::{Mirror, Notice, Wanted};
+
+/// How long a question waits for the first mark of a symbol that was not followed, in ms.
+pub const FIRST_MARK_MS: i64 = 2_000;
+
+/// How long a symbol that was asked about stays followed, in milliseconds.
+pub const ASKED_MS: i64 = 10 * 60_000;
+
+/// Most symbols that are followed only because they were asked about.
+pub const ASKED_MAX: usize = 50;
+
+/// Most questions that wait at once.
+pub const WAITING_MAX: usize = 256;
+
+/// Everything that can wake the spine.
+#[derive(Debug)]
+pub enum Input {
+    /// The exchange client learned something.
+    Event(Event),
+    /// Somebody asks whether an order may be sent.
+    Check(Box<Ask>),
+    /// Room that was promised is not needed: the order was refused or never sent.
+    Release {
+        /// The decision that promised it.
+        decision_id: String,
+    },
+    /// A new policy is in force.
+    Policy(Box<PolicyInForce>),
+    /// The guard is put on another rung by hand.
+    Ladder {
+        /// The rung.
+        rung: Ladder,
+        /// Why, in the user's words.
+        reason: String,
+    },
+    /// Time passed.
+    Tick,
+}
+
+/// A policy with the fingerprint it is recorded under.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyInForce {
+    /// The limits.
+    pub policy: Policy,
+    /// `sha256:…` over its canonical text.
+    pub fingerprint: String,
+}
+
+/// A question.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// By which the answer is found again.
+    pub ticket: u64,
+    /// The order.
+    pub intent: OrderIntent,
+    /// Who asks, for limits of single clients.
+    pub client: Option<String>,
+    /// Only asking: no room is promised.
+    pub dry_run: bool,
+    /// How much is wanted.
+    pub detail: Detail,
+}
+
+/// What a step brings about.
+#[derive(Debug)]
+pub enum Output {
+    /// The answer to a question.
+    Answer {
+        /// The question's ticket.
+        ticket: u64,
+        /// The answer.
+        answer: Box<Answer>,
+    },
+    /// Pools whose figures changed.
+    Changed(BTreeSet<Asset>),
+    /// Something a person should be told.
+    Notice(Notice),
+    /// The guard stands on another rung, or under another policy.
+    State,
+}
+
+/// What the exchange client should watch and read, in the spine's words.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Watch {
+    /// Symbols whose marks matter.
+    pub symbols: BTreeSet<Symbol>,
+    /// Something is held, ordered or promised.
+    pub exposed: bool,
+    /// Reads asked for so far, by table: a rise asks for one more.
+    pub reads: Reads,
+}
+
+/// Counters of reads asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reads {
+    /// Balances and positions.
+    pub account: u64,
+    /// Both order books.
+    pub orders: u64,
+    /// Settings.
+    pub config: u64,
+    /// Brackets.
+    pub brackets: u64,
+    /// Rules.
+    pub rules: u64,
+}
+
+impl Reads {
+    fn ask_for(&mut self, wanted: Wanted) {
+        let count = |counter: &mut u64, wanted: bool| {
+            *counter = counter.saturating_add(u64::from(wanted));
+        };
+        count(&mut self.account, wanted.account);
+        count(&mut self.orders, wanted.orders);
+        count(&mut self.config, wanted.config);
+        count(&mut self.brackets, wanted.brackets);
+        count(&mut self.rules, wanted.rules);
+    }
+}
+
+#[derive(Debug)]
+struct Waiting {
+    ask: Ask,
+    asked: Now,
+}
+
+/// The guard's whole state.
+#[derive(Debug)]
+pub struct Core {
+    mirror: Mirror,
+    in_force: PolicyInForce,
+    ladder: Ladder,
+    ladder_reason: String,
+    waiting: Vec<Waiting>,
+    asked: BTreeMap<Symbol, Now>,
+    watch: Watch,
+    ids: DecisionIds,
+    last_slept_ms: Option<i64>,
+}
+
+impl Core {
+    /// A spine that has seen nothing. The seed decides the random part of decision ids.
+    #[must_use]
+    pub fn new(in_force: PolicyInForce, seed: u64) -> Self {
+        Self {
+            mirror: Mirror::new(Bounds::DEFAULT),
+            in_force,
+            ladder: Ladder::Normal,
+            ladder_reason: String::new(),
+            waiting: Vec::new(),
+            asked: BTreeMap::new(),
+            watch: Watch::default(),
+            ids: DecisionIds { state: seed },
+            last_slept_ms: None,
+        }
+    }
+
+    /// The mirror, to look at.
+    #[must_use]
+    pub const fn mirror(&self) -> &Mirror {
+        &self.mirror
+    }
+
+    /// The policy in force.
+    #[must_use]
+    pub const fn in_force(&self) -> &PolicyInForce {
+        &self.in_force
+    }
+
+    /// The rung and why.
+    #[must_use]
+    pub fn ladder(&self) -> (Ladder, &str) {
+        (self.ladder, &self.ladder_reason)
+    }
+
+    /// What the exchange client should watch and read.
+    #[must_use]
+    pub const fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
+    /// Takes one input at this moment and says what it brought about.
+    pub fn step(&mut self, input: Input, now: Now) -> Vec<Output> {
+        let mut outputs = Vec::new();
+        self.notice_sleep(now);
+        match input {
+            Input::Event(event) => self.take_event(event, now, &mut outputs),
+            Input::Check(ask) => self.take_question(*ask, now, &mut outputs),
+            Input::Release { decision_id } => {
+                self.mirror.reservations_mut().release(&decision_id);
+            }
+            Input::Policy(in_force) => {
+                self.in_force = *in_force;
+                self.update_watch(now);
+                outputs.push(Output::State);
+            }
+            Input::Ladder { rung, reason } => {
+                self.ladder = rung;
+                self.ladder_reason = reason;
+                outputs.push(Output::State);
+            }
+            Input::Tick => {
+                self.mirror.reservations_mut().expire(now);
+                self.answer_waiting(now, &mut outputs);
+                self.update_watch(now);
+            }
+        }
+        outputs
+    }
+
+    /// After a sleep of the machine everything is read anew; until then no plane is fresh.
+    fn notice_sleep(&mut self, now: Now) {
+        let slept = now.slept_ms();
+        let before = self.last_slept_ms.replace(slept).unwrap_or(slept);
+        if slept.saturating_sub(before) > Bounds::DEFAULT.sleep_ms {
+            let all = Wanted {
+                account: true,
+                orders: true,
+                config: true,
+                brackets: true,
+                rules: true,
+            };
+            self.watch.reads.ask_for(all);
+        }
+    }
+
+    fn take_event(&mut self, event: Event, now: Now, outputs: &mut Vec<Output>) {
+        let change = self.mirror.apply(event, now);
+        self.watch.reads.ask_for(change.wanted);
+        let notices = change.notices;
+        outputs.extend(notices.into_iter().map(Output::Notice));
+        if let Some(id) = change.mark {
+            let pool = self.mirror.book().held_in(id).cloned();
+            outputs.extend(pool.map(|asset| Output::Changed(BTreeSet::from([asset]))));
+            if !self.waiting.is_empty() {
+                self.answer_waiting(now, outputs);
+            }
+        }
+        if change.account {
+            let pools = self.mirror.book().assets().cloned().collect();
+            outputs.push(Output::Changed(pools));
+            self.update_watch(now);
+        }
+    }
+
+    fn take_question(&mut self, ask: Ask, now: Now, outputs: &mut Vec<Output>) {
+        self.follow(&ask.intent.symbol, now);
+        let needs = Needs {
+            symbol: Some(&ask.intent.symbol),
+        };
+        if let Err(not_ready) = self.mirror.view(now, needs)
+            && self.may_wait(&ask, &not_ready)
+        {
+            self.waiting.push(Waiting { ask, asked: now });
+            return;
+        }
+        let answer = self.answer(&ask, now);
+        outputs.push(Output::Answer {
+            ticket: ask.ticket,
+            answer: Box::new(answer),
+        });
+    }
+
+    /// A question about a listed symbol that is not followed yet waits for its first mark; exits
+    /// never wait.
+    fn may_wait(&self, ask: &Ask, not_ready: &NotReady) -> bool {
+        let only_marks = not_ready
+            .planes
+            .iter()
+            .all(|status| status.plane == Plane::Marks);
+        let symbol = ask.intent.symbol.as_str();
+        let unseen = self.mirror.mark_meta(symbol).is_none();
+        only_marks
+            && unseen
+            && self.mirror.rules(symbol).is_some()
+            && !ask.intent.only_reduces()
+            && self.waiting.len() < WAITING_MAX
+    }
+
+    fn answer_waiting(&mut self, now: Now, outputs: &mut Vec<Output>) {
+        let waiting = std::mem::take(&mut self.waiting);
+        for one in waiting {
+            let needs = Needs {
+                symbol: Some(&one.ask.intent.symbol),
+            };
+            let ready = self.mirror.view(now, needs).is_ok();
+            if ready || now.since_ms(one.asked) >= FIRST_MARK_MS {
+                let answer = self.answer(&one.ask, now);
+                outputs.push(Output::Answer {
+                    ticket: one.ask.ticket,
+                    answer: Box::new(answer),
+                });
+            } else {
+                self.waiting.push(one);
+            }
+        }
+    }
+
+    fn answer(&mut self, ask: &Ask, now: Now) -> Answer {
+        let decision_id = self.ids.next(now);
+        let judgement = self.judge(ask, now);
+        let promises = !ask.dry_run
+            && judgement.decision != Decision::Reject
+            && !self.mirror.reservations().is_full();
+        if promises && !judgement.is_exit {
+            self.mirror.reservations_mut().make(Reservation {
+                decision_id: decision_id.clone(),
+                intent: ask.intent.clone(),
+                made: now,
+                outcome_unknown: false,
+            });
+            // The exchange client reads more often while something is promised.
+            self.watch.exposed = true;
+        }
+        Answer {
+            decision_id,
+            time_ms: now.wall_ms,
+            judgement,
+            policy_fingerprint: self.in_force.fingerprint.clone(),
+            planes: self.mirror.planes(now, Some(&ask.intent.symbol)),
+            drift_basis_points: self.mirror.drift().map(|drift| drift.basis_points()),
+        }
+    }
+
+    fn judge(&self, ask: &Ask, now: Now) -> Judgement {
+        let context = Context {
+            policy: &self.in_force.policy,
+            ladder: self.ladder,
+            ladder_reason: &self.ladder_reason,
+            client: ask.client.as_deref(),
+            detail: ask.detail,
+        };
+        let needs = Needs {
+            symbol: Some(&ask.intent.symbol),
+        };
+        match self.mirror.view(now, needs) {
+            Ok(view) => guard::decide(&view, &ask.intent, &context),
+            Err(not_ready) => guard::decide_blind(&not_ready, &ask.intent, &context),
+        }
+    }
+
+    /// Follows a symbol from now on, for a while.
+    fn follow(&mut self, symbol: &Symbol, now: Now) {
+        let listed = self.mirror.rules(symbol.as_str()).is_some();
+        let room = self.asked.len() < ASKED_MAX || self.asked.contains_key(symbol);
+        if !listed || !room {
+            return;
+        }
+        self.asked.insert(symbol.clone(), now);
+        if !self.watch.symbols.contains(symbol) {
+            self.watch.symbols.insert(symbol.clone());
+        }
+    }
+
+    /// Says anew which symbols matter: held, ordered, promised, named in the policy, asked about.
+    fn update_watch(&mut self, now: Now) {
+        self.asked
+            .retain(|_, asked| now.since_ms(*asked) < ASKED_MS);
+        let policy = &self.in_force.policy;
+        let mut symbols: BTreeSet<Symbol> = self.mirror.symbols_in_use().cloned().collect();
+        symbols.extend(self.asked.keys().cloned());
+        symbols.extend(policy.symbols.iter().cloned());
+        symbols.extend(policy.of_symbol.keys().cloned());
+        if let guard::policy::IsolatedOnly::These(named) = &policy.isolated_only {
+            symbols.extend(named.iter().cloned());
+        }
+        symbols.retain(|symbol| self.mirror.rules(symbol.as_str()).is_some());
+        self.watch.symbols = symbols;
+        self.watch.exposed = self.mirror.is_exposed();
+    }
+}
+
+/// Decision ids: sortable by time, unique, and the same for the same seed.
+#[derive(Debug)]
+struct DecisionIds {
+    state: u64,
+}
+
+impl DecisionIds {
+    fn next(&mut self, now: Now) -> String {
+        let random = (u128::from(self.draw()) << 64) | u128::from(self.draw());
+        let time_ms = u64::try_from(now.wall_ms).unwrap_or(0);
+        ulid::Ulid::from_parts(time_ms, random).to_string()
+    }
+
+    /// SplitMix64, a published generator: enough for ids, and it needs no entropy while running.
+    const fn draw(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+}

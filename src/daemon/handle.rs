@@ -1,0 +1,170 @@
+//! How the doors reach the spine.
+//!
+//! Owns: the messages between a door and the spine, and what a door hears when the spine is gone.
+//! Must not know: what a door does with an answer.
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::core::{Ask, Input, PolicyInForce};
+use super::report::{AccountReport, Answer, OrdersReport, PositionsReport, StatusReport};
+use crate::guard::Detail;
+use crate::guard::verdict::Ladder;
+use crate::margin::order::OrderIntent;
+
+/// Most messages that wait for the spine; a door that finds the queue full answers "busy".
+pub const QUEUE_MAX: usize = 1_024;
+
+/// A question as a door puts it.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The order.
+    pub intent: OrderIntent,
+    /// Who asks, for limits of single clients.
+    pub client: Option<String>,
+    /// Only asking: no room is promised.
+    pub dry_run: bool,
+    /// How much is wanted.
+    pub detail: Detail,
+}
+
+/// The spine does not answer: it is shutting down, failed, or has too much to do. Whoever hears
+/// this must not send the order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum GuardGone {
+    /// The queue is full.
+    #[error("the guard is busy: {QUEUE_MAX} requests are waiting")]
+    Busy,
+    /// The spine ended.
+    #[error("the guard is shutting down")]
+    Ended,
+}
+
+/// What reaches the spine from a door.
+#[derive(Debug)]
+pub(super) enum Message {
+    Check {
+        ask: Box<Ask>,
+        reply: oneshot::Sender<Answer>,
+    },
+    Change {
+        input: Input,
+        done: oneshot::Sender<()>,
+    },
+    Account(oneshot::Sender<AccountReport>),
+    Positions(oneshot::Sender<PositionsReport>),
+    Orders(oneshot::Sender<OrdersReport>),
+    Status(oneshot::Sender<StatusReport>),
+    Policy(oneshot::Sender<PolicyInForce>),
+}
+
+/// A door's end of the channel to the spine. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct GuardHandle {
+    pub(super) messages: mpsc::Sender<Message>,
+}
+
+impl GuardHandle {
+    /// May this order be sent?
+    ///
+    /// # Errors
+    /// [`GuardGone`]: then it may not.
+    pub async fn check(&self, asked: Asked) -> Result<Answer, GuardGone> {
+        let Asked {
+            intent,
+            client,
+            dry_run,
+            detail,
+        } = asked;
+        // The spine gives the question its ticket.
+        let ask = Box::new(Ask {
+            ticket: 0,
+            intent,
+            client,
+            dry_run,
+            detail,
+        });
+        self.ask(|reply| Message::Check { ask, reply }).await
+    }
+
+    /// The order of this decision will not be sent, or was refused: its room is free again.
+    ///
+    /// # Errors
+    /// [`GuardGone`].
+    pub async fn release(&self, decision_id: String) -> Result<(), GuardGone> {
+        self.change(Input::Release { decision_id }).await
+    }
+
+    /// Puts a new policy into force.
+    ///
+    /// # Errors
+    /// [`GuardGone`].
+    pub async fn set_policy(&self, in_force: PolicyInForce) -> Result<(), GuardGone> {
+        self.change(Input::Policy(Box::new(in_force))).await
+    }
+
+    /// Puts the guard on a rung.
+    ///
+    /// # Errors
+    /// [`GuardGone`].
+    pub async fn set_ladder(&self, rung: Ladder, reason: String) -> Result<(), GuardGone> {
+        self.change(Input::Ladder { rung, reason }).await
+    }
+
+    /// The account as it is.
+    ///
+    /// # Errors
+    /// [`GuardGone`].
+    pub async fn account(&self) -> Result<AccountReport, GuardGone> {
+        self.ask(Message::Account).await
+    }
+
+    /// Positions as they are.
+    ///
+    /// # Errors
+    /// [`GuardGone`].
+    pub async fn positions(&self) -> Result<PositionsReport, GuardGone> {
+        self.ask(Message::Positions).await
+    }
+
+    /// Working orders as they are.
+    ///
+    /// # Errors
+    /// [`GuardGone`].
+    pub async fn orders(&self) -> Result<OrdersReport, GuardGone> {
+        self.ask(Message::Orders).await
+    }
+
+    /// How the guard itself is.
+    ///
+    /// # Errors
+    /// [`GuardGone`].
+    pub async fn status(&self) -> Result<StatusReport, GuardGone> {
+        self.ask(Message::Status).await
+    }
+
+    /// The policy in force.
+    ///
+    /// # Errors
+    /// [`GuardGone`].
+    pub async fn policy(&self) -> Result<PolicyInForce, GuardGone> {
+        self.ask(Message::Policy).await
+    }
+
+    async fn change(&self, input: Input) -> Result<(), GuardGone> {
+        self.ask(|done| Message::Change { input, done }).await
+    }
+
+    async fn ask<T>(
+        &self,
+        message: impl FnOnce(oneshot::Sender<T>) -> Message,
+    ) -> Result<T, GuardGone> {
+        let (reply, answer) = oneshot::channel();
+        self.messages
+            .try_send(message(reply))
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => GuardGone::Busy,
+                mpsc::error::TrySendError::Closed(_) => GuardGone::Ended,
+            })?;
+        answer.await.map_err(|_| GuardGone::Ended)
+    }
+}

@@ -1,0 +1,15 @@
+//! The spine: owns the one mirror, and through it the one truth of this process.
+//!
+//! Owns: the closed set of everything that can wake the guard ([`core::Input`]), the pure step
+//! over it, and the thin shell that feeds it.
+//! Must not know: HTTP, wire names, margin formulas, limits. It carries questions to the guard and
+//! answers to whoever asked.
+
+pub mod core;
+pub mod handle;
+pub mod report;
+mod shell;
+pub mod systemd;
+
+pub use handle::{Asked, GuardGone, GuardHandle};
+pub use shell::{Audience, Ends, Exchange, Spine, spine};

@@ -1,0 +1,311 @@
+//! The thin shell around the core: one loop, one thread.
+//!
+//! Owns: the queues into the core, their bounds, and the order in which they are served.
+//! Must not know: any rule. Every decision is the core's.
+//!
+//! What the exchange told is applied before a question is answered, so that an answer never rests
+//! on less than what had already arrived.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::core::{Core, Input, Output, PolicyInForce, Reads};
+use super::handle::{GuardHandle, Message, QUEUE_MAX};
+use super::report::{Answer, PoolReport};
+use super::systemd::Watchdog;
+use crate::clock::Clock;
+use crate::exchange::{Demand, Full, Note, Resync, Sink};
+use crate::margin::account::Symbol;
+use crate::mirror::Notice;
+use crate::mirror::event::{Event, MarkUpdate};
+
+/// Most account, order and table events that wait for the core; more is a gap and is read anew.
+const EVENTS_MAX: usize = 8_192;
+
+/// Most events that are applied before a question is looked at again.
+const EVENTS_AT_ONCE: usize = 512;
+
+/// How often time passes for the core, in milliseconds.
+const TICK_MS: u64 = 100;
+
+/// Who listens to the spine. Called on the spine's thread: it must not block.
+pub trait Audience: Send {
+    /// True when somebody wants to hear of changed figures.
+    fn wants_figures(&self) -> bool;
+
+    /// Figures of pools changed.
+    fn figures(&mut self, pools: &[PoolReport]);
+
+    /// Something a person should be told.
+    fn notice(&mut self, notice: &Notice);
+
+    /// The guard stands on another rung, or under another policy.
+    fn state(&mut self, core: &Core);
+
+    /// A fact about the exchange client.
+    fn note(&mut self, note: &Note);
+
+    /// About ten times a second: for gauges.
+    fn tick(&mut self, core: &Core, clock: &Clock);
+}
+
+/// What the exchange client writes into.
+#[derive(Debug)]
+pub struct Exchange {
+    events: mpsc::Sender<Event>,
+    notes: mpsc::Sender<Note>,
+    marks: Marks,
+}
+
+/// The latest mark of each symbol that the core has not seen yet.
+#[derive(Debug, Clone, Default)]
+struct Marks {
+    slots: Arc<Mutex<BTreeMap<Symbol, MarkUpdate>>>,
+    filled: Arc<Notify>,
+}
+
+impl Marks {
+    fn put(&self, mark: MarkUpdate) {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let newer = slots
+            .get(&mark.symbol)
+            .is_none_or(|known| known.event_ms <= mark.event_ms);
+        if newer {
+            slots.insert(mark.symbol.clone(), mark);
+        }
+        drop(slots);
+        self.filled.notify_one();
+    }
+
+    fn take(&self) -> BTreeMap<Symbol, MarkUpdate> {
+        std::mem::take(&mut *self.slots.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Sink for Exchange {
+    fn event(&self, event: Event) -> Result<(), Full> {
+        self.events.try_send(event).map_err(|_| Full)
+    }
+
+    fn mark(&self, mark: MarkUpdate) {
+        self.marks.put(mark);
+    }
+
+    fn note(&self, note: Note) {
+        // A note that finds no room is only a fact less in the metrics.
+        drop(self.notes.try_send(note));
+    }
+}
+
+/// The running spine.
+pub struct Spine {
+    core: Core,
+    clock: Clock,
+    messages: mpsc::Receiver<Message>,
+    events: mpsc::Receiver<Event>,
+    notes: mpsc::Receiver<Note>,
+    marks: Marks,
+    demand: watch::Sender<Demand>,
+    audience: Box<dyn Audience>,
+    replies: BTreeMap<u64, oneshot::Sender<Answer>>,
+    next_ticket: u64,
+}
+
+/// The ends that others hold.
+pub struct Ends {
+    /// For the doors.
+    pub handle: GuardHandle,
+    /// For the exchange client to write into.
+    pub exchange: Arc<Exchange>,
+    /// For the exchange client to read what is wanted.
+    pub demand: watch::Receiver<Demand>,
+}
+
+/// Builds a spine and the ends that others hold.
+#[must_use]
+pub fn spine(
+    in_force: PolicyInForce,
+    seed: u64,
+    all_marks: bool,
+    clock: Clock,
+    audience: Box<dyn Audience>,
+) -> (Spine, Ends) {
+    let (message_sender, messages) = mpsc::channel(QUEUE_MAX);
+    let (event_sender, events) = mpsc::channel(EVENTS_MAX);
+    let (note_sender, notes) = mpsc::channel(QUEUE_MAX);
+    let (demand_sender, demand) = watch::channel(Demand {
+        all_marks,
+        ..Demand::default()
+    });
+    let marks = Marks::default();
+    let exchange = Arc::new(Exchange {
+        events: event_sender,
+        notes: note_sender,
+        marks: marks.clone(),
+    });
+    let spine = Spine {
+        core: Core::new(in_force, seed),
+        clock,
+        messages,
+        events,
+        notes,
+        marks,
+        demand: demand_sender,
+        audience,
+        replies: BTreeMap::new(),
+        next_ticket: 1,
+    };
+    let handle = GuardHandle {
+        messages: message_sender,
+    };
+    (
+        spine,
+        Ends {
+            handle,
+            exchange,
+            demand,
+        },
+    )
+}
+
+impl Spine {
+    /// Puts the guard on a rung before it runs: the one it stood on when it last ended.
+    pub fn begin_on(&mut self, input: Input) {
+        self.step(input);
+    }
+
+    /// Serves until shutdown or until no door is left.
+    pub async fn run(mut self, shutdown: CancellationToken) {
+        let mut ticks = tokio::time::interval(Duration::from_millis(TICK_MS));
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut watchdog = Watchdog::from_environment();
+        loop {
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return,
+                Some(event) = self.events.recv() => self.take_events(event),
+                () = self.marks.filled.notified() => self.take_marks(),
+                message = self.messages.recv() => match message {
+                    Some(message) => self.serve(message),
+                    None => return,
+                },
+                Some(note) = self.notes.recv() => self.audience.note(&note),
+                _ = ticks.tick() => {
+                    self.step(Input::Tick);
+                    self.audience.tick(&self.core, &self.clock);
+                    watchdog.feed(&self.clock);
+                }
+            }
+        }
+    }
+
+    fn take_events(&mut self, first: Event) {
+        self.step(Input::Event(first));
+        for _ in 1..EVENTS_AT_ONCE {
+            match self.events.try_recv() {
+                Ok(event) => self.step(Input::Event(event)),
+                Err(_) => break,
+            }
+        }
+    }
+
+    fn take_marks(&mut self) {
+        let mut changed = std::collections::BTreeSet::new();
+        for mark in self.marks.take().into_values() {
+            let now = self.clock.now();
+            for output in self.core.step(Input::Event(Event::Mark(mark)), now) {
+                match output {
+                    Output::Changed(pools) => changed.extend(pools),
+                    other => self.carry_out(other),
+                }
+            }
+        }
+        if !changed.is_empty() {
+            self.carry_out(Output::Changed(changed));
+        }
+    }
+
+    fn serve(&mut self, message: Message) {
+        let now = self.clock.now();
+        // A door that went away does not wait for its answer any more.
+        match message {
+            Message::Check { mut ask, reply } => {
+                ask.ticket = self.next_ticket;
+                self.next_ticket = self.next_ticket.wrapping_add(1);
+                self.replies.insert(ask.ticket, reply);
+                self.step(Input::Check(ask));
+            }
+            Message::Change { input, done } => {
+                self.step(input);
+                let _ = done.send(());
+            }
+            Message::Account(reply) => drop(reply.send(self.core.account_report(now))),
+            Message::Positions(reply) => drop(reply.send(self.core.positions_report(now))),
+            Message::Orders(reply) => drop(reply.send(self.core.orders_report(now))),
+            Message::Status(reply) => drop(reply.send(self.core.status_report(now))),
+            Message::Policy(reply) => drop(reply.send(self.core.in_force().clone())),
+        }
+    }
+
+    fn step(&mut self, input: Input) {
+        let outputs = self.core.step(input, self.clock.now());
+        for output in outputs {
+            self.carry_out(output);
+        }
+        self.publish_demand();
+    }
+
+    fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::Answer { ticket, answer } => {
+                if let Some(reply) = self.replies.remove(&ticket) {
+                    drop(reply.send(*answer));
+                }
+            }
+            Output::Changed(pools) => {
+                if self.audience.wants_figures() {
+                    let reports: Vec<PoolReport> = pools
+                        .iter()
+                        .map(|asset| self.core.pool_report(asset))
+                        .collect();
+                    self.audience.figures(&reports);
+                }
+            }
+            Output::Notice(notice) => self.audience.notice(&notice),
+            Output::State => self.audience.state(&self.core),
+        }
+    }
+
+    fn publish_demand(&self) {
+        let watch = self.core.watch();
+        self.demand.send_if_modified(|known| {
+            let Reads {
+                account,
+                orders,
+                config,
+                brackets,
+                rules,
+            } = watch.reads;
+            let resync = Resync {
+                account,
+                orders,
+                config,
+                brackets,
+                rules,
+            };
+            let same = known.resync == resync
+                && known.exposed == watch.exposed
+                && known.symbols == watch.symbols;
+            if !same {
+                known.resync = resync;
+                known.exposed = watch.exposed;
+                known.symbols.clone_from(&watch.symbols);
+            }
+            !same
+        });
+    }
+}

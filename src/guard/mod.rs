@@ -1,0 +1,19 @@
+//! The guard: from figures to a verdict.
+//!
+//! Owns: the policy, the rules in their precedence, and the decision with its sentence. Pure: the
+//! mirror's live view, the policy and the intent go in, a [`verdict::Judgement`] comes out.
+//! Must not know: sockets, wire names, files, how the mirror stays fresh.
+//!
+//! What is not known counts against an order and never for it; an exit always passes.
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod decide;
+pub mod exit;
+pub mod policy;
+mod rules;
+pub mod verdict;
+pub mod words;
+
+pub use decide::{Context, Detail, decide, decide_blind};

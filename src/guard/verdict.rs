@@ -1,0 +1,399 @@
+//! What the guard answers with.
+//!
+//! Owns: the closed sets of decisions, codes (in their precedence), retry advice and ladder
+//! states; the judgement with every figure it rests on; [`Cleared`], which only the guard mints.
+//! Must not know: how any of it is printed on the socket.
+
+use rust_decimal::Decimal;
+
+use crate::margin::account::{MarginMode, PositionSide, Symbol};
+use crate::margin::amount::{Amount, Leverage, MarkPrice, Quantity, Rate};
+use crate::margin::liquidation::LiquidationPrices;
+use crate::margin::order::OrderIntent;
+use crate::margin::pool::PoolAssessment;
+use crate::margin::project::{Fill, IsolatedTwin};
+use crate::mirror::plane::Plane;
+
+/// May the order be sent?
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Decision {
+    /// Nothing speaks against it.
+    Allow,
+    /// It may be sent; the findings say what to know.
+    Warn,
+    /// It must not be sent.
+    Reject,
+}
+
+impl Decision {
+    /// Every decision, from the mildest.
+    pub const ALL: [Self; 3] = [Self::Allow, Self::Warn, Self::Reject];
+
+    /// The name on the socket.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Warn => "warn",
+            Self::Reject => "reject",
+        }
+    }
+}
+
+/// How hard a rule speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Passes, with a warning.
+    Warn,
+    /// Does not pass.
+    Reject,
+}
+
+impl Level {
+    /// The name on the socket.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Warn => "warn",
+            Self::Reject => "reject",
+        }
+    }
+}
+
+/// What waiting could change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Retry {
+    /// Nothing: change the order or the policy.
+    Never,
+    /// The guard is waiting for knowledge; try again when it is ready.
+    AfterResync,
+    /// The account has to recover first.
+    WhenMarginRecovers,
+}
+
+impl Retry {
+    /// Every advice.
+    pub const ALL: [Self; 3] = [Self::Never, Self::AfterResync, Self::WhenMarginRecovers];
+
+    /// The name on the socket.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Never => "never",
+            Self::AfterResync => "after_resync",
+            Self::WhenMarginRecovers => "when_margin_recovers",
+        }
+    }
+}
+
+/// A rule. The order of the variants is the order of precedence: the first reject, else the first
+/// warn, is the sentence the user sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Code {
+    /// A plane the order needs is not fresh.
+    NotReady,
+    /// The decision could not be written down in time.
+    AuditUnavailable,
+    /// The account is of a kind that is not modelled.
+    UnsupportedAccount,
+    /// The exchange does not list the symbol.
+    UnknownSymbol,
+    /// A figure the decision needs is not known.
+    UnknownFigure,
+    /// The guard was locked.
+    Locked,
+    /// The guard lets positions only be reduced.
+    ReduceOnlyState,
+    /// The policy does not list the symbol.
+    SymbolNotPermitted,
+    /// The policy wants the symbol isolated, and it is crossed.
+    IsolatedRequired,
+    /// The exchange would refuse the order itself.
+    ExchangeWouldRefuse,
+    /// Too near to liquidation.
+    LiquidationDistance,
+    /// Too much of the pool lost under the worst adverse move.
+    WalletAtRisk,
+    /// Too much of the pool pays for one position.
+    Spill,
+    /// Maintenance margin takes too much of the margin balance.
+    MarginRatio,
+    /// The symbol's set leverage is too high.
+    Leverage,
+    /// Gross notional is too many times the margin balance.
+    EffectiveLeverage,
+    /// The order is too large.
+    OrderNotional,
+    /// The position would be too large.
+    PositionNotional,
+    /// The price lies too far on the losing side of the mark.
+    PriceCollar,
+}
+
+impl Code {
+    /// Every code, in precedence.
+    pub const ALL: [Self; 19] = [
+        Self::NotReady,
+        Self::AuditUnavailable,
+        Self::UnsupportedAccount,
+        Self::UnknownSymbol,
+        Self::UnknownFigure,
+        Self::Locked,
+        Self::ReduceOnlyState,
+        Self::SymbolNotPermitted,
+        Self::IsolatedRequired,
+        Self::ExchangeWouldRefuse,
+        Self::LiquidationDistance,
+        Self::WalletAtRisk,
+        Self::Spill,
+        Self::MarginRatio,
+        Self::Leverage,
+        Self::EffectiveLeverage,
+        Self::OrderNotional,
+        Self::PositionNotional,
+        Self::PriceCollar,
+    ];
+
+    /// The name on the socket; it never changes.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NotReady => "NOT_READY",
+            Self::AuditUnavailable => "AUDIT_UNAVAILABLE",
+            Self::UnsupportedAccount => "UNSUPPORTED_ACCOUNT",
+            Self::UnknownSymbol => "UNKNOWN_SYMBOL",
+            Self::UnknownFigure => "UNKNOWN_FIGURE",
+            Self::Locked => "LOCKED",
+            Self::ReduceOnlyState => "REDUCE_ONLY_STATE",
+            Self::SymbolNotPermitted => "SYMBOL_NOT_PERMITTED",
+            Self::IsolatedRequired => "ISOLATED_REQUIRED",
+            Self::ExchangeWouldRefuse => "EXCHANGE_WOULD_REFUSE",
+            Self::LiquidationDistance => "LIQUIDATION_DISTANCE",
+            Self::WalletAtRisk => "WALLET_AT_RISK",
+            Self::Spill => "SPILL",
+            Self::MarginRatio => "MARGIN_RATIO",
+            Self::Leverage => "LEVERAGE",
+            Self::EffectiveLeverage => "EFFECTIVE_LEVERAGE",
+            Self::OrderNotional => "ORDER_NOTIONAL",
+            Self::PositionNotional => "POSITION_NOTIONAL",
+            Self::PriceCollar => "PRICE_COLLAR",
+        }
+    }
+
+    /// What waiting could change about it.
+    #[must_use]
+    pub const fn retry(self) -> Retry {
+        match self {
+            Self::NotReady | Self::AuditUnavailable | Self::UnknownFigure => Retry::AfterResync,
+            Self::LiquidationDistance
+            | Self::WalletAtRisk
+            | Self::Spill
+            | Self::MarginRatio
+            | Self::EffectiveLeverage => Retry::WhenMarginRecovers,
+            Self::UnsupportedAccount
+            | Self::UnknownSymbol
+            | Self::Locked
+            | Self::ReduceOnlyState
+            | Self::SymbolNotPermitted
+            | Self::IsolatedRequired
+            | Self::ExchangeWouldRefuse
+            | Self::Leverage
+            | Self::OrderNotional
+            | Self::PositionNotional
+            | Self::PriceCollar => Retry::Never,
+        }
+    }
+}
+
+/// One rule's outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Which rule.
+    pub code: Code,
+    /// How hard.
+    pub level: Level,
+    /// The symbol it is about, if it is about one.
+    pub symbol: Option<Symbol>,
+    /// The value that was judged.
+    pub value: Option<Decimal>,
+    /// The limit it broke.
+    pub limit: Option<Decimal>,
+    /// One sentence for a person.
+    pub message: String,
+}
+
+/// How sure the figures are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Certainty {
+    /// Computed exactly from fresh values; the fill price is the order's own.
+    Exact,
+    /// The fill price had to be assumed.
+    Estimate,
+    /// Something is not known.
+    Unknown,
+}
+
+impl Certainty {
+    /// The name on the socket.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Estimate => "estimate",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// The guard's own state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Ladder {
+    /// Rules decide.
+    #[default]
+    Normal,
+    /// Rules decide; something deserves attention.
+    Caution,
+    /// Positions may only be reduced.
+    ReduceOnly,
+    /// Nothing but exits passes.
+    Locked,
+}
+
+impl Ladder {
+    /// Every state, from the mildest.
+    pub const ALL: [Self; 4] = [Self::Normal, Self::Caution, Self::ReduceOnly, Self::Locked];
+
+    /// The name on the socket.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Caution => "caution",
+            Self::ReduceOnly => "reduce-only",
+            Self::Locked => "locked",
+        }
+    }
+}
+
+/// A figure that could not be supported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingFigure {
+    /// Where it would stand in the answer.
+    pub path: &'static str,
+    /// The plane that lacks it, where one does.
+    pub plane: Option<Plane>,
+    /// Why.
+    pub reason: String,
+}
+
+/// One position before and after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PositionChange {
+    /// Contract.
+    pub symbol: Symbol,
+    /// Which leg.
+    pub position_side: PositionSide,
+    /// The mode that counts for risk.
+    pub margin_mode: MarginMode,
+    /// Quantity afterwards.
+    pub quantity: Quantity,
+    /// The mark.
+    pub mark: MarkPrice,
+    /// As it is; `None` when it would be new.
+    pub before: Option<PositionFigures>,
+    /// As it would be; `None` when it would be gone.
+    pub after: Option<PositionFigures>,
+    /// How far the liquidation price would move, as a fraction of the mark: the smaller distance
+    /// before less the one after, so that positive is nearer. `None` when either side has none.
+    pub shift: Option<Rate>,
+    /// Capital put on it.
+    pub ticket: Option<Amount>,
+    /// What the rest of the wallet pays for it.
+    pub spill: Option<Amount>,
+    /// A stop of this position lies beyond its liquidation price and would never fire.
+    pub stop_beyond_liquidation: bool,
+}
+
+/// Figures of one position at one instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PositionFigures {
+    /// Liquidation prices.
+    pub liquidation: LiquidationPrices,
+    /// Maintenance margin.
+    pub maintenance_margin: Amount,
+}
+
+/// What the order costs besides margin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Costs {
+    /// Taker fee of the assumed fill.
+    pub fee: Amount,
+    /// What the position after the order pays (positive) or receives at the next funding, at its
+    /// present rate; `None` when the rate is not known.
+    pub funding_next: Option<Amount>,
+}
+
+/// Everything a decision consists of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// May the order be sent?
+    pub decision: Decision,
+    /// The one sentence.
+    pub why: String,
+    /// All findings, in precedence.
+    pub findings: Vec<Finding>,
+    /// How sure the figures are.
+    pub certainty: Certainty,
+    /// The guard's own state.
+    pub ladder: Ladder,
+    /// The order is an exit: it cannot add risk.
+    pub is_exit: bool,
+    /// How it was taken to fill.
+    pub fill: Option<Fill>,
+    /// Margin mode and leverage in force.
+    pub settings: Option<(MarginMode, Leverage)>,
+    /// The pool as it is.
+    pub before: Option<PoolAssessment>,
+    /// The pool as it would be, reservations included.
+    pub after: Option<PoolAssessment>,
+    /// Positions before and after; only in a full judgement.
+    pub positions: Vec<PositionChange>,
+    /// The same order in isolated mode.
+    pub isolated_twin: Option<IsolatedTwin>,
+    /// Fee and funding.
+    pub costs: Option<Costs>,
+    /// Figures that could not be supported.
+    pub missing: Vec<MissingFigure>,
+    /// The permission to send exactly this order; `None` when it is rejected.
+    pub cleared: Option<Cleared>,
+}
+
+/// Proof that a verdict let an order pass. Only [`super::decide`] and [`super::decide_blind`] make
+/// one; whoever forwards an order asks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cleared {
+    intent: OrderIntent,
+}
+
+impl Cleared {
+    pub(super) const fn mint(intent: OrderIntent) -> Self {
+        Self { intent }
+    }
+
+    /// The order that was let pass: what is sent must still mean this.
+    #[must_use]
+    pub const fn intent(&self) -> &OrderIntent {
+        &self.intent
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_listed_once_in_their_own_order() {
+        assert!(Code::ALL.windows(2).all(|pair| pair[0] < pair[1]));
+        assert_eq!(Code::ALL.len(), Code::PriceCollar as usize + 1);
+    }
+}

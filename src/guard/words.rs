@@ -1,0 +1,197 @@
+//! The sentences a trader reads.
+//!
+//! Owns: how fractions, money and findings are put into plain words. The same words go to the
+//! terminal, to the socket and into alerts.
+//! Must not know: where they are shown.
+
+use rust_decimal::{Decimal, RoundingStrategy};
+
+use crate::margin::amount::{Amount, Rate};
+use crate::margin::liquidation::Direction;
+use crate::margin::pool::{AdverseMove, CommonMove, FirstKiller, PoolAssessment, Survival};
+
+/// Towards which side a shown figure may be off in its last digit: never to the comfortable one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Careful {
+    /// More is worse: show rather more.
+    Up,
+    /// Less is worse: show rather less.
+    Down,
+}
+
+/// A fraction as percent with one decimal, two below 1 %.
+#[must_use]
+pub fn percent(fraction: Decimal, careful: Careful) -> String {
+    let strategy = match careful {
+        Careful::Up => RoundingStrategy::AwayFromZero,
+        Careful::Down => RoundingStrategy::ToZero,
+    };
+    let hundred = Decimal::ONE_HUNDRED;
+    let percent = fraction.checked_mul(hundred).unwrap_or(fraction);
+    let decimals = if percent.abs() < Decimal::ONE { 2 } else { 1 };
+    format!(
+        "{} %",
+        percent
+            .round_dp_with_strategy(decimals, strategy)
+            .normalize()
+    )
+}
+
+/// Money with two decimals (more for small amounts), rounded half-even.
+#[must_use]
+pub fn money(amount: Amount) -> String {
+    let amount = amount.get();
+    let decimals = if amount.abs() >= Decimal::ONE || amount.is_zero() {
+        2
+    } else {
+        6
+    };
+    let shown = amount.round_dp_with_strategy(decimals, RoundingStrategy::MidpointNearestEven);
+    if decimals == 2 {
+        format!("{shown:.2}")
+    } else {
+        shown.normalize().to_string()
+    }
+}
+
+/// "fall" or "rise".
+#[must_use]
+pub const fn movement(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Down => "fall",
+        Direction::Up => "rise",
+    }
+}
+
+/// "a 4.1 % fall of BTCUSDT".
+#[must_use]
+pub fn killer(killer: &FirstKiller) -> String {
+    let by = percent(killer.by.get(), Careful::Down);
+    format!(
+        "{} {by} {} of {}",
+        article(&by),
+        movement(killer.direction),
+        killer.symbol
+    )
+}
+
+/// "a 4.1 % fall of all held symbols together".
+#[must_use]
+pub fn common(common: CommonMove) -> String {
+    let by = percent(common.by.get(), Careful::Down);
+    format!(
+        "{} {by} {} of all held symbols together",
+        article(&by),
+        movement(common.direction)
+    )
+}
+
+/// "a 10 % fall of BTCUSDT" for any adverse move.
+#[must_use]
+pub fn adverse_move(adverse: &AdverseMove) -> String {
+    let by = percent(adverse.by.get(), Careful::Down);
+    let what = adverse
+        .symbol
+        .as_ref()
+        .map_or("all held symbols together", |s| s.as_str());
+    format!(
+        "{} {by} {} of {what}",
+        article(&by),
+        movement(adverse.direction)
+    )
+}
+
+/// The move behind a pool's distance.
+#[must_use]
+pub fn nearest_end(survival: &Survival) -> Option<String> {
+    match survival {
+        Survival::Liquidatable => None,
+        Survival::Alive {
+            first_killer,
+            common_move,
+        } => match (first_killer, common_move) {
+            (Some(alone), Some(together)) if together.by < alone.by => Some(common(*together)),
+            (Some(alone), _) => Some(killer(alone)),
+            (None, Some(together)) => Some(common(*together)),
+            (None, None) => None,
+        },
+    }
+}
+
+/// "all 3 crossed positions" or "the crossed position".
+#[must_use]
+pub fn crossed_positions(pool: &PoolAssessment) -> String {
+    match pool.held {
+        0 | 1 => "the crossed position".to_owned(),
+        2 => "both crossed positions".to_owned(),
+        held => format!("all {held} crossed positions"),
+    }
+}
+
+/// A limit as it is shown beside its value.
+#[must_use]
+pub fn limit_percent(limit: Decimal) -> String {
+    let percent = limit.checked_mul(Decimal::ONE_HUNDRED).unwrap_or(limit);
+    format!("{} %", percent.normalize())
+}
+
+/// What an allowed order comes to, in one sentence.
+#[must_use]
+pub fn allowed(pool: &PoolAssessment) -> String {
+    match nearest_end(&pool.survival) {
+        Some(end) => format!(
+            "Within your limits: after this order {end} would liquidate {}.",
+            crossed_positions(pool)
+        ),
+        None if pool.held == 0 => {
+            "Within your limits: no crossed position draws on the wallet.".to_owned()
+        }
+        None => "Within your limits: no move of the held symbols liquidates the pool.".to_owned(),
+    }
+}
+
+fn article(number: &str) -> &'static str {
+    // "an 8 %", "an 11 %", "an 18 %".
+    let whole = number.split(['.', ' ']).next().unwrap_or_default();
+    if whole.starts_with('8') || whole == "11" || whole == "18" {
+        "an"
+    } else {
+        "a"
+    }
+}
+
+/// A ratio that may be beyond words.
+#[must_use]
+pub fn ratio(rate: Option<Rate>) -> String {
+    rate.map_or_else(
+        || "beyond 100 %".to_owned(),
+        |rate| percent(rate.get(), Careful::Up),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dec(text: &str) -> Decimal {
+        crate::margin::amount::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_figure_is_never_off_to_the_comfortable_side() {
+        assert_eq!(percent(dec("0.0999"), Careful::Down), "9.9 %");
+        assert_eq!(percent(dec("0.6001"), Careful::Up), "60.1 %");
+        assert_eq!(percent(dec("0.00605"), Careful::Down), "0.6 %");
+        assert_eq!(percent(dec("0.1"), Careful::Down), "10 %");
+    }
+
+    #[test]
+    fn small_words_fit_their_numbers() {
+        assert_eq!(article("8.2 %"), "an");
+        assert_eq!(article("11 %"), "an");
+        assert_eq!(article("1.1 %"), "a");
+        assert_eq!(article("80.5 %"), "an");
+        assert_eq!(money(Amount::parse("1234.5").unwrap()), "1234.50");
+        assert_eq!(money(Amount::parse("0.0012").unwrap()), "0.0012");
+    }
+}

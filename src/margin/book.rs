@@ -1,0 +1,464 @@
+//! The whole account as one value that can be asked.
+//!
+//! Owns: every symbol's state and every pool's running sums, kept equal at each change; the
+//! figures of a pool as it is ([`Book::assess`]) and with some symbols replaced ([`WhatIf`]).
+//! Must not know: where changes come from, how fresh they are, what is permitted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::account::{Asset, AssetMode, MarginMode, PositionMode, Symbol, SymbolState};
+use super::amount::{Amount, ArithmeticError, Rate};
+use super::contribution::{Contribution, Missing};
+use super::liquidation::LiquidationPrices;
+use super::pool::{Members, Pool, PoolAssessment, PoolView, Replaced, SymbolId};
+
+/// Why a pool's figures are not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unknown {
+    /// The pool's balance was never told.
+    Balance(Asset),
+    /// A symbol that is held lacks something.
+    Symbol(Symbol, Missing),
+    /// A sum does not fit 28 digits.
+    Arithmetic(ArithmeticError),
+    /// The account's asset mode is not modelled.
+    AssetMode,
+}
+
+impl std::fmt::Display for Unknown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Balance(asset) => write!(f, "the {asset} balance is not known"),
+            Self::Symbol(symbol, missing) => write!(f, "{symbol}: {missing}"),
+            Self::Arithmetic(error) => write!(f, "{error}"),
+            Self::AssetMode => f.write_str("multi-assets mode is not modelled"),
+        }
+    }
+}
+
+impl From<ArithmeticError> for Unknown {
+    fn from(error: ArithmeticError) -> Self {
+        Self::Arithmetic(error)
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    symbol: Symbol,
+    state: SymbolState,
+    contribution: Contribution,
+}
+
+/// The account.
+#[derive(Debug, Clone)]
+pub struct Book {
+    position_mode: PositionMode,
+    asset_mode: AssetMode,
+    entries: Vec<Entry>,
+    ids: BTreeMap<Symbol, SymbolId>,
+    pools: BTreeMap<Asset, Pool>,
+    /// Symbols that hold something and whose pool is not known: every pool is unknown then.
+    homeless: BTreeSet<(SymbolId, Missing)>,
+    /// A sum once failed: every figure is unknown until the sums are made anew.
+    broken: Option<ArithmeticError>,
+}
+
+impl Members for Book {
+    fn symbol(&self, id: SymbolId) -> Option<&Symbol> {
+        self.entry(id).map(|entry| &entry.symbol)
+    }
+
+    fn state(&self, id: SymbolId) -> Option<&SymbolState> {
+        self.entry(id).map(|entry| &entry.state)
+    }
+
+    fn contribution(&self, id: SymbolId) -> Option<&Contribution> {
+        self.entry(id).map(|entry| &entry.contribution)
+    }
+}
+
+impl Book {
+    /// An account of which nothing is known yet.
+    #[must_use]
+    pub fn new(position_mode: PositionMode, asset_mode: AssetMode) -> Self {
+        Self {
+            position_mode,
+            asset_mode,
+            entries: Vec::new(),
+            ids: BTreeMap::new(),
+            pools: BTreeMap::new(),
+            homeless: BTreeSet::new(),
+            broken: None,
+        }
+    }
+
+    /// One-way or hedge.
+    #[must_use]
+    pub const fn position_mode(&self) -> PositionMode {
+        self.position_mode
+    }
+
+    /// Single-asset or multi-assets.
+    #[must_use]
+    pub const fn asset_mode(&self) -> AssetMode {
+        self.asset_mode
+    }
+
+    /// Changes the modes and computes every contribution anew.
+    pub fn set_modes(&mut self, position_mode: PositionMode, asset_mode: AssetMode) {
+        if (position_mode, asset_mode) == (self.position_mode, self.asset_mode) {
+            return;
+        }
+        self.position_mode = position_mode;
+        self.asset_mode = asset_mode;
+        self.rebuild();
+    }
+
+    /// The symbol's place in the book, if it was ever named.
+    #[must_use]
+    pub fn id(&self, symbol: &str) -> Option<SymbolId> {
+        self.ids.get(symbol).copied()
+    }
+
+    /// The symbol's place in the book, made if need be.
+    pub fn intern(&mut self, symbol: &Symbol) -> SymbolId {
+        if let Some(id) = self.ids.get(symbol) {
+            return *id;
+        }
+        let id = SymbolId(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
+        self.entries.push(Entry {
+            symbol: symbol.clone(),
+            state: SymbolState::default(),
+            contribution: Contribution::default(),
+        });
+        self.ids.insert(symbol.clone(), id);
+        id
+    }
+
+    /// The name at a place.
+    #[must_use]
+    pub fn name(&self, id: SymbolId) -> Option<&Symbol> {
+        self.entry(id).map(|entry| &entry.symbol)
+    }
+
+    /// What is known of a symbol.
+    #[must_use]
+    pub fn state(&self, symbol: &str) -> Option<&SymbolState> {
+        self.id(symbol)
+            .and_then(|id| self.entry(id))
+            .map(|entry| &entry.state)
+    }
+
+    /// All symbols with their state, in the order they were first named.
+    pub fn symbols(&self) -> impl Iterator<Item = (&Symbol, &SymbolState)> {
+        self.entries
+            .iter()
+            .map(|entry| (&entry.symbol, &entry.state))
+    }
+
+    /// The pools, by asset.
+    pub fn assets(&self) -> impl Iterator<Item = &Asset> {
+        self.pools.keys()
+    }
+
+    /// A pool's wallet balance (isolated wallets included) and the part crossed positions share.
+    #[must_use]
+    pub fn balances(&self, asset: &str) -> Option<(Amount, Amount)> {
+        let pool = self.pools.get(asset)?;
+        pool.wallet_balance.zip(pool.cross_wallet_balance)
+    }
+
+    /// Takes a pool's balances as they now are.
+    pub fn set_balances(&mut self, asset: &Asset, wallet: Amount, cross_wallet: Amount) {
+        let pool = self.pools.entry(asset.clone()).or_default();
+        pool.wallet_balance = Some(wallet);
+        pool.cross_wallet_balance = Some(cross_wallet);
+    }
+
+    /// The pool in which the symbol holds crossed positions, if it does.
+    #[must_use]
+    pub fn held_in(&self, id: SymbolId) -> Option<&Asset> {
+        let state = &self.entry(id)?.state;
+        let crossed = state
+            .settings
+            .is_none_or(|s| s.risk_mode() == MarginMode::Crossed);
+        if state.legs.is_flat() || !crossed {
+            None
+        } else {
+            state.margin_asset.as_ref()
+        }
+    }
+
+    /// Changes a symbol's state and keeps the sums equal.
+    pub fn change(&mut self, id: SymbolId, change: impl FnOnce(&mut SymbolState)) {
+        if self.entry(id).is_none() {
+            return;
+        }
+        self.take_out(id);
+        if let Some(entry) = self.entry_mut(id) {
+            change(&mut entry.state);
+        }
+        self.put_in(id);
+    }
+
+    fn entry(&self, id: SymbolId) -> Option<&Entry> {
+        self.entries.get(id.index())
+    }
+
+    fn entry_mut(&mut self, id: SymbolId) -> Option<&mut Entry> {
+        self.entries.get_mut(id.index())
+    }
+
+    fn take_out(&mut self, id: SymbolId) {
+        self.homeless.retain(|(other, _)| *other != id);
+        let Some(entry) = self.entry_mut(id) else {
+            return;
+        };
+        let figures = std::mem::take(&mut entry.contribution);
+        let asset = entry.state.margin_asset.clone();
+        let Some(pool) = asset.and_then(|asset| self.pools.get_mut(&asset)) else {
+            return;
+        };
+        pool.missing.retain(|(other, _)| *other != id);
+        if let Err(error) = pool.remove(id, &figures) {
+            self.broken = Some(error);
+        }
+    }
+
+    fn put_in(&mut self, id: SymbolId) {
+        let mode = self.position_mode;
+        let Some(entry) = self.entry_mut(id) else {
+            return;
+        };
+        let figures = Contribution::of(&entry.state, mode);
+        let idle = entry.state.is_idle();
+        let Some(asset) = entry.state.margin_asset.clone() else {
+            if !idle {
+                self.homeless.insert((id, Missing::MarginAsset));
+            }
+            return;
+        };
+        if let Ok(figures) = &figures {
+            entry.contribution = *figures;
+        }
+        let pool = self.pools.entry(asset).or_default();
+        match figures {
+            Ok(figures) => {
+                if let Err(error) = pool.add(id, &figures) {
+                    self.broken = Some(error);
+                }
+            }
+            Err(missing) => {
+                pool.missing.insert((id, missing));
+            }
+        }
+    }
+
+    /// Computes every contribution and every sum from nothing: after a change of mode, after a
+    /// failed sum, and as the second opinion that tests compare the running sums with.
+    pub fn rebuild(&mut self) {
+        self.broken = None;
+        self.homeless.clear();
+        for pool in self.pools.values_mut() {
+            *pool = pool.emptied();
+        }
+        for index in 0..self.entries.len() {
+            if let Some(entry) = self.entries.get_mut(index) {
+                entry.contribution = Contribution::default();
+            }
+            self.put_in(SymbolId(u32::try_from(index).unwrap_or(u32::MAX)));
+        }
+    }
+
+    /// A pool's figures as they are.
+    ///
+    /// # Errors
+    /// What is not known.
+    pub fn assess(&self, asset: &Asset, horizon: Rate) -> Result<PoolAssessment, Unknown> {
+        self.view(asset, Amount::ZERO, &[])?
+            .assess(horizon)
+            .map_err(Unknown::from)
+    }
+
+    /// Liquidation prices of a symbol's crossed legs; `None` when it holds none.
+    ///
+    /// # Errors
+    /// What is not known.
+    pub fn liquidation_prices(
+        &self,
+        symbol: &Symbol,
+    ) -> Result<Option<LiquidationPrices>, Unknown> {
+        self.what_if(symbol)?.liquidation_prices(symbol)
+    }
+
+    /// The account as it would be, beginning as it is, for the pool of this symbol.
+    ///
+    /// # Errors
+    /// [`Missing::MarginAsset`] when the symbol's pool is not known.
+    pub fn what_if(&self, symbol: &Symbol) -> Result<WhatIf<'_>, Unknown> {
+        let asset = self
+            .state(symbol.as_str())
+            .and_then(|state| state.margin_asset.as_ref())
+            .ok_or_else(|| Unknown::Symbol(symbol.clone(), Missing::MarginAsset))?;
+        Ok(WhatIf {
+            book: self,
+            asset,
+            wallet_change: Amount::ZERO,
+            replaced: Vec::new(),
+        })
+    }
+
+    fn view<'a>(
+        &'a self,
+        asset: &Asset,
+        wallet_change: Amount,
+        replaced: &'a [Replaced],
+    ) -> Result<PoolView<'a, Self>, Unknown> {
+        if self.asset_mode == AssetMode::Multi {
+            return Err(Unknown::AssetMode);
+        }
+        if let Some(error) = self.broken {
+            return Err(Unknown::Arithmetic(error));
+        }
+        let unheard = || Unknown::Balance(asset.clone());
+        let (asset, pool) = self.pools.get_key_value(asset).ok_or_else(unheard)?;
+        let known = |(id, _): &&(SymbolId, Missing)| !replaced.iter().any(|r| r.id == *id);
+        if let Some((id, missing)) = self
+            .homeless
+            .iter()
+            .find(known)
+            .or_else(|| pool.missing.iter().find(known))
+        {
+            let symbol = self.symbol(*id).cloned();
+            return Err(symbol.map_or(Unknown::AssetMode, |s| Unknown::Symbol(s, *missing)));
+        }
+        let wallet = pool.cross_wallet_balance.ok_or_else(unheard)?;
+        let mut sums = pool.sums;
+        for one in replaced {
+            sums = sums.minus(&one.old)?.plus(&one.new)?;
+        }
+        Ok(PoolView {
+            asset,
+            pool,
+            members: self,
+            replaced,
+            cross_wallet_balance: wallet.plus(wallet_change)?,
+            sums,
+        })
+    }
+}
+
+/// The account as it would be: some symbols replaced, the pool's wallet changed.
+#[derive(Debug, Clone)]
+pub struct WhatIf<'a> {
+    book: &'a Book,
+    asset: &'a Asset,
+    wallet_change: Amount,
+    replaced: Vec<Replaced>,
+}
+
+impl<'a> WhatIf<'a> {
+    /// The account it began from.
+    #[must_use]
+    pub const fn book(&self) -> &'a Book {
+        self.book
+    }
+
+    /// The pool in question.
+    #[must_use]
+    pub const fn asset(&self) -> &'a Asset {
+        self.asset
+    }
+
+    /// What is, or would be, of a symbol.
+    #[must_use]
+    pub fn state(&self, symbol: &str) -> Option<&SymbolState> {
+        let id = self.book.id(symbol)?;
+        match self.replaced.iter().find(|replaced| replaced.id == id) {
+            Some(replaced) => Some(&replaced.state),
+            None => self.book.state(symbol),
+        }
+    }
+
+    /// Puts a symbol into another state and moves money in or out of the crossed wallet. A symbol
+    /// of another pool changes nothing here: pools do not touch each other.
+    ///
+    /// # Errors
+    /// What the new state lacks.
+    pub fn replace(
+        &mut self,
+        symbol: &Symbol,
+        state: SymbolState,
+        wallet_change: Amount,
+    ) -> Result<(), Unknown> {
+        let missing = |missing| Unknown::Symbol(symbol.clone(), missing);
+        let id = self
+            .book
+            .id(symbol.as_str())
+            .ok_or_else(|| missing(Missing::MarginAsset))?;
+        let asset = state
+            .margin_asset
+            .clone()
+            .ok_or_else(|| missing(Missing::MarginAsset))?;
+        if asset != *self.asset {
+            return Ok(());
+        }
+        let new = Contribution::of(&state, self.book.position_mode).map_err(missing)?;
+        self.wallet_change = self.wallet_change.plus(wallet_change)?;
+        match self.replaced.iter_mut().find(|replaced| replaced.id == id) {
+            Some(replaced) => {
+                replaced.state = state;
+                replaced.new = new;
+            }
+            None => {
+                let old = self.book.contribution(id).copied().unwrap_or_default();
+                self.replaced.push(Replaced {
+                    id,
+                    state,
+                    old,
+                    new,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The pool's figures in this state.
+    ///
+    /// # Errors
+    /// What is not known.
+    pub fn assess(&self, horizon: Rate) -> Result<PoolAssessment, Unknown> {
+        let view = self
+            .book
+            .view(self.asset, self.wallet_change, &self.replaced)?;
+        view.assess(horizon).map_err(Unknown::from)
+    }
+
+    /// What new orders can use in this state.
+    ///
+    /// # Errors
+    /// What is not known.
+    pub fn available_balance(&self) -> Result<Amount, Unknown> {
+        let view = self
+            .book
+            .view(self.asset, self.wallet_change, &self.replaced)?;
+        view.available_balance().map_err(Unknown::from)
+    }
+
+    /// Liquidation prices of a symbol's crossed legs in this state; `None` when it holds none.
+    ///
+    /// # Errors
+    /// What is not known.
+    pub fn liquidation_prices(
+        &self,
+        symbol: &Symbol,
+    ) -> Result<Option<LiquidationPrices>, Unknown> {
+        let view = self
+            .book
+            .view(self.asset, self.wallet_change, &self.replaced)?;
+        match self.book.id(symbol.as_str()) {
+            Some(id) => view.liquidation_prices(id).map_err(Unknown::from),
+            None => Ok(None),
+        }
+    }
+}

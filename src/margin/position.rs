@@ -1,0 +1,164 @@
+//! The figures of one position: what it stands on, where it dies, what it would draw from others.
+//!
+//! Owns: the per-position view of an account as it is or as it would be.
+//! Must not know: policy, time.
+
+use super::account::{Leg, MarginMode, PositionSide, Symbol};
+use super::amount::{Amount, ArithmeticError, MarkPrice, Notional, Price, Rate};
+use super::book::{Unknown, WhatIf};
+use super::contribution::{Missing, unrealized_pnl};
+use super::liquidation::{Direction, Exposure, LiquidationPrices, move_to};
+
+/// Everything one position says at one instant. Money is in its margin asset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PositionAssessment {
+    /// Which leg.
+    pub position_side: PositionSide,
+    /// The leg itself.
+    pub leg: Leg,
+    /// The mode that counts for risk.
+    pub margin_mode: MarginMode,
+    /// The mark.
+    pub mark: MarkPrice,
+    /// Signed notional at the mark.
+    pub notional: Notional,
+    /// Unrealised profit at the mark.
+    pub unrealized_pnl: Amount,
+    /// Maintenance margin at the mark.
+    pub maintenance_margin: Amount,
+    /// Initial margin at the mark.
+    pub initial_margin: Amount,
+    /// The capital a trader thinks of as put on this position: its initial margin.
+    pub ticket: Amount,
+    /// Where it is liquidated: by its pool when crossed (both legs of a hedge show the same), by
+    /// itself when isolated.
+    pub liquidation: LiquidationPrices,
+    /// What the rest of the wallet pays for it; zero when isolated.
+    pub spill: Amount,
+}
+
+impl PositionAssessment {
+    /// The smallest adverse move to a liquidation price, as a fraction of the mark.
+    ///
+    /// # Errors
+    /// [`ArithmeticError`] when figures do not fit 28 digits.
+    pub fn distance(&self) -> Result<Option<Rate>, ArithmeticError> {
+        match self.liquidation {
+            LiquidationPrices::AlreadyLiquidatable => Ok(Some(Rate::ZERO)),
+            LiquidationPrices::Alive { below, above, .. } => {
+                let mut nearest: Option<Rate> = None;
+                for price in [below, above].into_iter().flatten() {
+                    let distance = move_to(price, self.mark)?;
+                    nearest = Some(nearest.map_or(distance, |other| other.min(distance)));
+                }
+                Ok(nearest)
+            }
+        }
+    }
+}
+
+/// The positions of one symbol in the account that would be.
+///
+/// # Errors
+/// What is not known.
+pub fn assess_positions(
+    what_if: &WhatIf<'_>,
+    symbol: &Symbol,
+    horizon: Rate,
+) -> Result<Vec<PositionAssessment>, Unknown> {
+    let missing = |missing| Unknown::Symbol(symbol.clone(), missing);
+    let Some(state) = what_if.state(symbol.as_str()) else {
+        return Ok(Vec::new());
+    };
+    if state.legs.is_flat() {
+        return Ok(Vec::new());
+    }
+    let settings = state.settings.ok_or_else(|| missing(Missing::Settings))?;
+    let mark = state.mark.ok_or_else(|| missing(Missing::Mark))?;
+    let brackets = state
+        .brackets
+        .as_deref()
+        .ok_or_else(|| missing(Missing::Brackets))?;
+    let margin_mode = settings.risk_mode();
+    let shared = match margin_mode {
+        MarginMode::Crossed => what_if.liquidation_prices(symbol)?,
+        MarginMode::Isolated => None,
+    };
+    let mut positions = Vec::new();
+    for (position_side, leg) in state.legs.held() {
+        let notional = mark.price().times(leg.quantity)?;
+        let liquidation = match shared {
+            Some(shared) => shared,
+            None => Exposure::isolated(leg, brackets, mark)?.liquidation_prices()?,
+        };
+        let initial_margin = notional.abs().over(settings.leverage)?;
+        let spill = match margin_mode {
+            MarginMode::Crossed => spill(leg, mark, &liquidation, initial_margin, horizon)?,
+            MarginMode::Isolated => Amount::ZERO,
+        };
+        positions.push(PositionAssessment {
+            position_side,
+            leg: *leg,
+            margin_mode,
+            mark,
+            notional,
+            unrealized_pnl: unrealized_pnl(leg, notional)?,
+            maintenance_margin: brackets.maintenance_margin(notional)?,
+            initial_margin,
+            ticket: initial_margin,
+            liquidation,
+            spill,
+        });
+    }
+    Ok(positions)
+}
+
+/// A position's loss beyond its ticket at the nearer of its liquidation price and the horizon.
+///
+/// Source: design.md §2, margin-math §18 (wallet 10,000, ticket 100 at 50x: −10 % costs 500, so
+/// 400 beyond the ticket).
+fn spill(
+    leg: &Leg,
+    mark: MarkPrice,
+    liquidation: &LiquidationPrices,
+    ticket: Amount,
+    horizon: Rate,
+) -> Result<Amount, ArithmeticError> {
+    let price = if matches!(liquidation, LiquidationPrices::AlreadyLiquidatable) {
+        mark.price()
+    } else {
+        adverse_price(leg, mark, liquidation, horizon)?
+    };
+    let loss = leg
+        .entry_cost
+        .minus(price_times_quantity(price, leg)?)?
+        .as_amount();
+    Ok(loss.minus(ticket)?.max(Amount::ZERO))
+}
+
+fn adverse_price(
+    leg: &Leg,
+    mark: MarkPrice,
+    liquidation: &LiquidationPrices,
+    horizon: Rate,
+) -> Result<Price, ArithmeticError> {
+    if leg.quantity.is_negative() {
+        let far = mark.price().moved(horizon)?;
+        Ok(liquidation
+            .on(Direction::Up)
+            .map_or(far, |price| price.min(far)))
+    } else {
+        let far = mark.price().moved(horizon.negated())?;
+        Ok(liquidation
+            .on(Direction::Down)
+            .map_or(far, |price| price.max(far)))
+    }
+}
+
+/// Liquidation prices are quotients: cut to eight decimals here, so that the product stays exact.
+fn price_times_quantity(price: Price, leg: &Leg) -> Result<Notional, ArithmeticError> {
+    match price.times(leg.quantity) {
+        Err(ArithmeticError::Inexact) => price.cut().times(leg.quantity),
+        result => result,
+    }
+}
