@@ -151,6 +151,7 @@ pub(crate) struct Setup {
     pub credentials: Option<Credentials>,
     pub demand: Demand,
     pub state_dir: Option<PathBuf>,
+    pub extra_roots: Option<PathBuf>,
 }
 
 impl Default for Setup {
@@ -177,6 +178,7 @@ impl Default for Setup {
                 ..Demand::default()
             },
             state_dir: None,
+            extra_roots: None,
         }
     }
 }
@@ -229,7 +231,7 @@ impl Stand {
             clock: Clock::machine(),
             seed: 1,
             state_dir: setup.state_dir,
-            extra_roots: None,
+            extra_roots: setup.extra_roots,
         };
         let task = tokio::spawn(run_at(
             setup.cadence,

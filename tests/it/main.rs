@@ -9,6 +9,7 @@
 mod exchange_keys;
 mod exchange_stand;
 mod exchange_streams;
+mod exchange_tls;
 mod guard;
 mod rig;
 mod scenarios;

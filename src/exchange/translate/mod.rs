@@ -20,14 +20,15 @@ mod user;
 pub use intent::{ParamError, order_intent};
 
 pub(super) use account::{account_config, account_truth, symbol_settings};
-pub(super) use market::{MarketNews, market_frame, premium_index};
+pub(super) use market::premium_index;
+pub use market::{MarketNews, market_frame};
 pub(super) use orders::{open_algo_orders, open_orders};
 pub(super) use tables::{brackets, exchange_info, listen_key, server_time};
 pub(super) use user::{UserNews, user_frame};
 
 /// Why an answer or a frame could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum WireError {
+pub enum WireError {
     /// Not the JSON that was expected.
     #[error("is not the expected JSON: {0}")]
     Json(String),
