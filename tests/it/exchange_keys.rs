@@ -231,8 +231,7 @@ async fn secrets_never_leave_whatever_the_other_side_says() {
     let stand = Stand::start().await;
     // An exchange that echoes what it was sent, in an error and in its words for a bad parameter.
     let echo = format!(r#"{{"code":-1102,"msg":"{API_KEY} {SECRET} {{query}}"}}"#);
-    let mut echo = reply(400, echo);
-    echo.body = echo.body.replace("{query}", "timestamp");
+    let echo = reply(400, echo);
     stand.once("GET /fapi/v3/account", echo.clone());
     stand.once("GET /fapi/v1/openOrders", echo.clone());
     stand.once("POST /fapi/v1/listenKey", echo);
