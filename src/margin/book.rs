@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::account::{Asset, AssetMode, MarginMode, PositionMode, Symbol, SymbolState};
-use super::amount::{Amount, ArithmeticError, Rate};
+use super::amount::{Amount, ArithmeticError, MarkPrice, Rate};
 use super::contribution::{Contribution, Missing};
 use super::liquidation::LiquidationPrices;
 use super::pool::{Members, Pool, PoolAssessment, PoolView, Replaced, SymbolId};
@@ -49,13 +49,21 @@ struct Entry {
     contribution: Contribution,
 }
 
+/// Names to places. Looked up with every mark of the market and never iterated, so that its order
+/// cannot matter.
+#[expect(
+    clippy::disallowed_types,
+    reason = "never iterated; a tick of 600 symbols looks up 600"
+)]
+type Ids = std::collections::HashMap<Symbol, SymbolId>;
+
 /// The account.
 #[derive(Debug, Clone)]
 pub struct Book {
     position_mode: PositionMode,
     asset_mode: AssetMode,
     entries: Vec<Entry>,
-    ids: BTreeMap<Symbol, SymbolId>,
+    ids: Ids,
     pools: BTreeMap<Asset, Pool>,
     /// Symbols that hold something and whose pool is not known: every pool is unknown then.
     homeless: BTreeSet<(SymbolId, Missing)>,
@@ -85,7 +93,7 @@ impl Book {
             position_mode,
             asset_mode,
             entries: Vec::new(),
-            ids: BTreeMap::new(),
+            ids: Ids::new(),
             pools: BTreeMap::new(),
             homeless: BTreeSet::new(),
             broken: None,
@@ -199,6 +207,15 @@ impl Book {
             change(&mut entry.state);
         }
         self.put_in(id);
+    }
+
+    /// Takes a mark. Nothing but the price changes while the symbol is idle.
+    pub fn set_mark(&mut self, id: SymbolId, mark: Option<MarkPrice>) {
+        match self.entry_mut(id) {
+            Some(entry) if entry.state.is_idle() => entry.state.mark = mark,
+            Some(_) => self.change(id, |state| state.mark = mark),
+            None => {}
+        }
     }
 
     fn entry(&self, id: SymbolId) -> Option<&Entry> {

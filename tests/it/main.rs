@@ -13,4 +13,7 @@ mod exchange_tls;
 mod guard;
 mod rig;
 mod scenarios;
+mod sim_client;
+mod sim_rest;
+mod sim_streams;
 mod tidy;
