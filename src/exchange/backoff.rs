@@ -32,12 +32,16 @@ impl Backoff {
         }
     }
 
-    /// The next pause and the number of the attempt that follows it, from 1.
-    pub(super) fn next(&mut self) -> (Duration, u32) {
+    /// The attempt that the last pause leads to, from 1.
+    pub(super) const fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// The next pause.
+    pub(super) fn next(&mut self) -> Duration {
         self.attempt = self.attempt.saturating_add(1);
         // Without a limit of times the iterator never ends; the second pause is for the types.
-        let pause = self.pauses.next().unwrap_or(Duration::from_secs(30));
-        (pause, self.attempt)
+        self.pauses.next().unwrap_or(Duration::from_secs(30))
     }
 
     /// A healthy connection: the next pause is the shortest again.
@@ -55,20 +59,17 @@ mod tests {
     fn n06_pauses_grow_to_the_cap_and_never_end() {
         let cadence = Cadence::default();
         let mut backoff = Backoff::new(&cadence, 7);
-        let (first, attempt) = backoff.next();
-        assert_eq!(attempt, 1);
+        let first = backoff.next();
+        assert_eq!(backoff.attempt(), 1);
         assert!(first >= Duration::from_millis(200) && first <= Duration::from_millis(400));
         for _ in 0..2_000 {
-            let (pause, _) = backoff.next();
-            assert!(pause <= Duration::from_secs(30));
+            assert!(backoff.next() <= Duration::from_secs(30));
         }
-        let (late, attempt) = backoff.next();
-        assert!(late >= Duration::from_secs(15));
-        assert_eq!(attempt, 2_002);
+        assert!(backoff.next() >= Duration::from_secs(15));
+        assert_eq!(backoff.attempt(), 2_002);
         backoff.reset();
-        let (first, attempt) = backoff.next();
-        assert!(first <= Duration::from_millis(400));
-        assert_eq!(attempt, 1);
+        assert!(backoff.next() <= Duration::from_millis(400));
+        assert_eq!(backoff.attempt(), 1);
     }
 
     #[test]
@@ -76,7 +77,7 @@ mod tests {
         let cadence = Cadence::default();
         let pauses = |seed| {
             let mut backoff = Backoff::new(&cadence, seed);
-            std::iter::repeat_with(|| backoff.next().0)
+            std::iter::repeat_with(|| backoff.next())
                 .take(8)
                 .collect::<Vec<_>>()
         };

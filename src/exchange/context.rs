@@ -125,7 +125,7 @@ impl Context {
 
     /// How long to wait after a failed call.
     pub(super) fn pause_after(&self, error: &RestError, backoff: &mut Backoff) -> Duration {
-        let (pause, _) = backoff.next();
+        let pause = backoff.next();
         match error {
             RestError::Paused(until) => self.rest.pause_left(*until).max(pause),
             error if error.key_refusal(Security::Signed).is_some() => self.cadence.key_retry,

@@ -101,7 +101,7 @@ async fn lives(context: Arc<Context>, wanted: watch::Receiver<BTreeSet<Stream>>,
     let mut backoff = context.backoff(salt);
     loop {
         let began = context.clock.now();
-        let mut epoch = context.market_epoch();
+        let mut epoch = 0;
         let Ended { cause, detail } = Box::pin(life(&context, &wanted, salt, &mut epoch)).await;
         let now = context.clock.now();
         let loss = StreamLoss {
@@ -114,12 +114,12 @@ async fn lives(context: Arc<Context>, wanted: watch::Receiver<BTreeSet<Stream>>,
         if now.since_ms(began) >= millis(context.cadence.healthy) {
             backoff.reset();
         }
-        let (pause, attempt) = backoff.next();
+        let pause = backoff.next();
         context.outlet.note(Note::Reconnecting {
             stream: StreamKind::Market,
             cause,
             detail,
-            attempt,
+            attempt: backoff.attempt(),
             wait_ms: u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
         });
         tokio::time::sleep(pause).await;
@@ -215,6 +215,9 @@ fn on_text(context: &Context, text: &str) -> Frame {
             });
         }
         MarketNews::Nothing | MarketNews::Acknowledged => {}
+        MarketNews::Unreadable(detail) => {
+            context.outlet.note(Note::RowSkipped { path: PATH, detail });
+        }
         MarketNews::Unknown(name) => context.outlet.note(Note::UnknownEvent { name }),
         MarketNews::Refused(words) => {
             let detail = format!("a subscription was refused: {words}");
@@ -223,7 +226,6 @@ fn on_text(context: &Context, text: &str) -> Frame {
     });
     match read {
         Ok(()) => frame,
-        // Marks are latest-wins and a second apart: a fresh connection is the simplest cure.
         Err(error) => Frame::End(Ended::new(
             LossCause::Undecodable,
             format!("a frame {error}"),

@@ -122,10 +122,15 @@ impl Rest {
         call: &'static Call,
         parameters: &[(&str, &str)],
     ) -> Result<Answer, RestError> {
-        let before = self.clock.now();
+        if call.security == Security::Signed && self.offset().is_none() {
+            self.measure_clock_since(self.clock.now()).await?;
+        }
+        let measured = self
+            .offset()
+            .map_or_else(|| self.clock.now(), |offset| offset.at);
         let mut result = self.attempt(call, parameters).await;
         if matches!(&result, Err(error) if error.is_clock()) {
-            self.measure_clock_since(before).await?;
+            self.measure_clock_since(measured).await?;
             result = self.attempt(call, parameters).await;
         }
         match &result {
@@ -181,18 +186,6 @@ impl Rest {
     }
 
     async fn attempt(
-        &self,
-        call: &'static Call,
-        parameters: &[(&str, &str)],
-    ) -> Result<Answer, RestError> {
-        if call.security == Security::Signed && self.offset().is_none() {
-            self.measure_clock_since(self.clock.now()).await?;
-        }
-        self.attempt_at_once(call, parameters).await
-    }
-
-    /// An attempt that does not ask whether the clock is known.
-    async fn attempt_at_once(
         &self,
         call: &'static Call,
         parameters: &[(&str, &str)],
@@ -325,10 +318,14 @@ impl Rest {
         error
     }
 
+    /// An answer may echo the query: neither key nor signature goes on from here.
     fn redact(&self, text: &str) -> String {
+        let text = text
+            .split_once("signature=")
+            .map_or_else(|| text.to_owned(), |(before, _)| format!("{before}…"));
         self.credentials
             .as_ref()
-            .map_or_else(|| text.to_owned(), |credentials| credentials.redact(text))
+            .map_or_else(|| text.clone(), |credentials| credentials.redact(&text))
     }
 
     fn learn_weight(&self, headers: &HeaderMap) {
@@ -413,7 +410,7 @@ impl Rest {
     }
 
     async fn clock_sample(&self) -> Result<ClockOffset, RestError> {
-        let answer = self.attempt_at_once(&calls::TIME, &[]).await?;
+        let answer = self.attempt(&calls::TIME, &[]).await?;
         let server_ms = self.read(&calls::TIME, &answer, server_time)?;
         let trip_us = answer.answered.boot_us.saturating_sub(answer.asked.boot_us);
         let half_ms = trip_us.max(0) / 2_000;

@@ -46,6 +46,21 @@ impl From<ConnectError> for Lost {
     }
 }
 
+impl From<RestError> for Lost {
+    fn from(error: RestError) -> Self {
+        let cause = match &error {
+            RestError::Certificate(_) => LossCause::Certificate,
+            RestError::Transport(_) => LossCause::Connect,
+            _ => LossCause::ListenKey,
+        };
+        Self {
+            ended: Ended::new(cause, format!("no listen key: {error}")),
+            successor: None,
+            refusal: Some(error),
+        }
+    }
+}
+
 /// Connects and reads, for ever.
 pub(super) async fn keep(context: &Context) {
     let mut backoff = context.backoff(7);
@@ -66,16 +81,15 @@ pub(super) async fn keep(context: &Context) {
             backoff.reset();
         }
         key = lost.successor;
-        let (pause, attempt) = backoff.next();
-        let pause = lost.refusal.map_or(pause, |error| {
-            // The call's own pause, on a backoff that is already counted.
-            context.pause_after(&error, &mut backoff).max(pause)
-        });
+        let pause = match &lost.refusal {
+            Some(error) => context.pause_after(error, &mut backoff),
+            None => backoff.next(),
+        };
         context.outlet.note(Note::Reconnecting {
             stream: StreamKind::User,
             cause,
             detail,
-            attempt,
+            attempt: backoff.attempt(),
             wait_ms: u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
         });
         tokio::time::sleep(pause).await;
@@ -88,13 +102,7 @@ async fn life(context: &Context, key: Option<ListenKey>) -> Lost {
         Some(key) => key,
         None => match key_keeper::obtain(context).await {
             Ok(key) => key,
-            Err(error) => {
-                return Lost {
-                    ended: Ended::new(LossCause::ListenKey, format!("no listen key: {error}")),
-                    successor: None,
-                    refusal: Some(error),
-                };
-            }
+            Err(error) => return error.into(),
         },
     };
     let mut socket = match connect(context, &key).await {

@@ -6,6 +6,10 @@
     reason = "a test fails by panicking"
 )]
 
+mod exchange_keys;
+mod exchange_stand;
+mod exchange_streams;
+mod exchange_tls;
 mod guard;
 mod live;
 mod rig;

@@ -22,6 +22,8 @@ pub enum MarketNews {
         /// Its brackets changed.
         brackets: bool,
     },
+    /// One row could not be read; its symbol goes stale by itself and no other.
+    Unreadable(String),
     /// A row of another market, or an event whose type is known and not needed.
     Nothing,
     /// An answer to a control message.
@@ -36,11 +38,12 @@ pub enum MarketNews {
 /// frames). `news` is called once per event.
 ///
 /// # Errors
-/// [`WireError`] when the frame, or an event in it, cannot be read; events before it were told.
+/// [`WireError`] when the frame is not what it should be. A row in it that cannot be read is told
+/// as [`MarketNews::Unreadable`]: one symbol's odd figure must not blind the others.
 pub fn market_frame(text: &str, news: &mut impl FnMut(MarketNews)) -> Result<(), WireError> {
     if text.trim_start().starts_with('[') {
         for frame in serde_json::from_str::<Vec<Frame<'_>>>(text)? {
-            news(event(&frame)?);
+            news(event(&frame));
         }
         return Ok(());
     }
@@ -49,7 +52,7 @@ pub fn market_frame(text: &str, news: &mut impl FnMut(MarketNews)) -> Result<(),
         // One wrapper, never two.
         Some(data) if frame.e.is_none() => unwrapped(data.get(), news),
         _ => {
-            news(event(&frame)?);
+            news(event(&frame));
             Ok(())
         }
     }
@@ -58,20 +61,27 @@ pub fn market_frame(text: &str, news: &mut impl FnMut(MarketNews)) -> Result<(),
 fn unwrapped(text: &str, news: &mut impl FnMut(MarketNews)) -> Result<(), WireError> {
     if text.starts_with('[') {
         for frame in serde_json::from_str::<Vec<Frame<'_>>>(text)? {
-            news(event(&frame)?);
+            news(event(&frame));
         }
     } else {
-        news(event(&serde_json::from_str(text)?)?);
+        news(event(&serde_json::from_str(text)?));
     }
     Ok(())
 }
 
-fn event(frame: &Frame<'_>) -> Result<MarketNews, WireError> {
+fn event(frame: &Frame<'_>) -> MarketNews {
     let Some(name) = &frame.e else {
-        return Ok(control(frame));
+        return control(frame);
     };
+    row(name.as_str(), frame).unwrap_or_else(|error| {
+        let symbol = frame.s.as_ref().map_or("", Text::as_str);
+        MarketNews::Unreadable(clean_text_to(&format!("{symbol}: {error}"), 200))
+    })
+}
+
+fn row(name: &str, frame: &Frame<'_>) -> Result<MarketNews, WireError> {
     let is_coin_margined = frame.st.is_some_and(|market| market.text() == "2");
-    match name.as_str() {
+    match name {
         "markPriceUpdate" if !is_coin_margined => mark(frame).map(MarketNews::Mark),
         "contractInfo" if !is_coin_margined => Ok(MarketNews::Contract {
             symbol: symbol(required(frame.s.as_ref(), "s")?)?,
@@ -248,16 +258,25 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_an_error_and_what_is_new_is_not() {
         let mut sink = |_| {};
-        for text in [
-            "",
-            "nonsense",
-            "[{]",
-            r#"{"e":"markPriceUpdate","E":1,"s":"BTCUSDT"}"#,
-            r#"{"e":"markPriceUpdate","E":1,"s":"BTCUSDT","p":"NaN"}"#,
-            r#"{"e":"markPriceUpdate","E":1,"s":"","p":"1"}"#,
-        ] {
+        for text in ["", "nonsense", "[{]", "1", r#"{"e":5}"#] {
             assert!(market_frame(text, &mut sink).is_err(), "{text}");
         }
+        for text in [
+            r#"{"e":"markPriceUpdate","E":1,"s":"BTCUSDT"}"#,
+            r#"{"e":"markPriceUpdate","E":1,"s":"BTCUSDT","p":"NaN"}"#,
+            r#"{"e":"markPriceUpdate","E":1,"s":"BTCUSDT","p":""}"#,
+            r#"{"e":"markPriceUpdate","E":1,"s":"","p":"1"}"#,
+        ] {
+            assert!(
+                matches!(read(text).as_slice(), [MarketNews::Unreadable(_)]),
+                "{text}"
+            );
+        }
+        let one_odd = format!(r#"[{{"e":"markPriceUpdate","E":1,"s":"ODD","p":""}},{MARK}]"#);
+        assert!(matches!(
+            read(&one_odd).as_slice(),
+            [MarketNews::Unreadable(words), MarketNews::Mark(_)] if words == "ODD: mark price is empty"
+        ));
         assert_eq!(
             read(r#"{"e":"newThing","x":1}"#),
             [MarketNews::Unknown("newThing".into())]
