@@ -185,13 +185,13 @@ impl Live {
             same_figure(
                 name,
                 "wallet",
-                exact(wallet.wallet_balance.get()),
+                &exact(wallet.wallet_balance.get()),
                 &theirs.wallet_balance,
             )?;
             same_figure(
                 name,
                 "cross wallet",
-                exact(wallet.cross_wallet_balance.get()),
+                &exact(wallet.cross_wallet_balance.get()),
                 &theirs.cross_wallet_balance,
             )?;
         }
@@ -222,7 +222,7 @@ impl Live {
                 ),
             ];
             for (figure, ours, theirs) in rows {
-                same_figure(name, figure, ours, theirs)?;
+                same_figure(name, figure, &ours, theirs)?;
             }
         }
         Ok(())
@@ -273,7 +273,7 @@ impl Live {
                     ),
                 ];
                 for (figure, ours, theirs) in rows {
-                    same_figure(name, figure, ours, theirs)?;
+                    same_figure(name, figure, &ours, theirs)?;
                 }
             }
         }
@@ -299,13 +299,13 @@ fn plain(figure: Decimal) -> String {
     figure.normalize().to_string()
 }
 
-fn same_figure(of: &str, figure: &str, ours: String, theirs: &str) -> Result<(), String> {
+fn same_figure(of: &str, figure: &str, ours: &str, theirs: &str) -> Result<(), String> {
     let theirs = plain(
         theirs
             .parse::<Decimal>()
             .map_err(|error| format!("{theirs}: {error}"))?,
     );
-    same(&format!("{of} {figure}"), &ours, &theirs)
+    same(&format!("{of} {figure}"), ours, &theirs)
 }
 
 fn same(what: &str, ours: &str, theirs: &str) -> Result<(), String> {
