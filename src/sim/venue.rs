@@ -15,6 +15,8 @@ mod read_market;
 mod risk;
 mod script;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod trade;
 
 use std::collections::{BTreeMap, VecDeque};

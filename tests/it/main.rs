@@ -2,4 +2,5 @@
 
 mod sim_client;
 mod sim_rest;
+mod sim_scenario;
 mod sim_streams;

@@ -120,7 +120,13 @@ impl Venue {
             .entry(leg.clone())
             .or_default()
             .updated_ms = self.now_ms;
-        self.tell_account("MARGIN_TRANSFER", &asset, Fixed::ZERO, &[leg.clone()], None);
+        self.tell_account(
+            "MARGIN_TRANSFER",
+            &asset,
+            Fixed::ZERO,
+            std::slice::from_ref(leg),
+            None,
+        );
         Ok(())
     }
 
