@@ -6,12 +6,14 @@
 
 mod algo;
 mod calls;
+mod exchange;
 mod fill;
 mod market;
 mod notice;
 mod orders;
 mod read;
 mod read_market;
+mod request;
 mod risk;
 mod script;
 mod settings;

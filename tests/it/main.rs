@@ -4,3 +4,4 @@ mod sim_client;
 mod sim_rest;
 mod sim_scenario;
 mod sim_streams;
+mod sim_ws_api;

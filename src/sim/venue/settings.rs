@@ -131,7 +131,7 @@ impl Venue {
     }
 
     /// Largest isolated margin that can be added (margin-math section 10).
-    fn addable(&self, asset: &str) -> Fixed {
+    pub(super) fn addable(&self, asset: &str) -> Fixed {
         let assets = self.figures().assets();
         let Some(figures) = assets.get(asset) else {
             return Fixed::ZERO;

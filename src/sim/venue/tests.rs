@@ -444,3 +444,90 @@ fn reduce_only_orders_never_turn_a_position() {
     assert_eq!(events[3]["o"]["er"], "4");
     assert!(!venue.account.holds("BTCUSDT"));
 }
+
+/// margin-math 15, C15-C17: a debt of 5,000 sells 5,000 / 0.975 = 5,128.20... of collateral.
+#[test]
+fn a_large_debt_sells_collateral_at_its_haircut() {
+    let scene = "symbol BTCUSDC tick 0.1 quote USDC\nbrackets BTCUSDC none\n\
+                 index USDT 1\nindex USDC 1 bid 0.025 ask 0.025\n\
+                 wallet USDC 100000\nwallet USDT 0\nassets multi";
+    let mut venue = venue(scene);
+    assert_eq!(
+        names(&play(&mut venue, "adjust USDT -5000")),
+        ["ADJUSTMENT"]
+    );
+    let events = play(&mut venue, "adjust USDT -5001");
+    assert_eq!(names(&events), ["ADJUSTMENT", "AUTO_EXCHANGE"]);
+    // 10001 / 0.975 = 10257.43589743...
+    let usdc = venue.account.cross_wallet("USDC");
+    assert_eq!(usdc.eight(), "89742.56410257");
+    let rest = venue.account.cross_wallet("USDT").abs();
+    assert!(rest <= super::super::exact::Fixed::new(1, 8), "{rest:?}");
+}
+
+#[test]
+fn a_pool_of_several_assets_is_lost_as_one() {
+    let scene = "symbol BTCUSDC tick 0.1 quote USDC\nbrackets BTCUSDC none\n\
+                 index USDT 1\nindex USDC 1\nwallet USDC 300\nwallet USDT 100\nassets multi\n\
+                 pos BTCUSDT crossed 20x +0.1 @ 60000";
+    let mut venue = venue(scene);
+    // 400 - 0.1 x (60000 - P) <= 0.1 x P x 0.004: P <= 56224.8995...
+    assert!(play(&mut venue, "mark BTCUSDT 56224.9").is_empty());
+    let events = play(&mut venue, "mark BTCUSDT 56224.8");
+    assert!(names(&events).contains(&"AUTO_EXCHANGE".to_owned()));
+    assert_eq!(wallet(&venue), "0.00000000");
+    assert_eq!(venue.account.cross_wallet("USDC").eight(), "0.00000000");
+}
+
+#[test]
+fn automatic_addition_draws_on_the_cross_balance_first() {
+    let scene = "wallet USDT 1000\npos BTCUSDT isolated 20x +0.1 @ 60000 wallet 300\n\
+                 auto-add BTCUSDT on";
+    let mut venue = venue(scene);
+    let events = play(&mut venue, "mark BTCUSDT 57200");
+    assert_eq!(names(&events), ["MARGIN_TRANSFER"]);
+    // Short by 0.1 x 57200 x 0.004 - (300 - 280) = 2.88, plus the initial margin 5720 / 20 = 286.
+    let position = venue.account.position("BTCUSDT", PositionSide::Both);
+    assert_eq!(position.isolated_wallet.eight(), "588.88000000");
+    assert_eq!(wallet(&venue), "1000.00000000");
+}
+
+#[test]
+fn batches_answer_in_order_and_mix_refusals() {
+    let mut venue = venue("wallet USDT 1000");
+    let list = r#"[{"symbol":"BTCUSDT","side":"BUY","type":"LIMIT","timeInForce":"GTC","quantity":"0.01","price":59000},
+        {"symbol":"BTCUSDT","side":"BUY","type":"MARKET","quantity":"9"}]"#;
+    let encoded: String = url::form_urlencoded::byte_serialize(list.as_bytes()).collect();
+    let query = format!("batchOrders={encoded}");
+    let reply = call(&mut venue, "POST", "/fapi/v1/batchOrders", &query).unwrap();
+    assert_eq!(
+        (&reply[0]["status"], &reply[1]["code"]),
+        (&"NEW".into(), &(-2019).into())
+    );
+    let empty = call(&mut venue, "POST", "/fapi/v1/batchOrders", "batchOrders=[]");
+    assert_eq!(empty.unwrap_err(), -4082);
+    let countdown = "symbol=BTCUSDT&countdownTime=500";
+    call(&mut venue, "POST", "/fapi/v1/countdownCancelAll", countdown).unwrap();
+    venue.step(&Input::Second, NOW_MS + 1_000);
+    assert!(venue.account.orders.is_empty());
+}
+
+#[test]
+fn amends_are_told_and_a_refused_one_changes_nothing() {
+    let mut venue = venue("wallet USDT 100");
+    play(&mut venue, "order BTCUSDT buy 0.01 @ 59000 id mine");
+    let amend = |venue: &mut Venue, rest: &str| {
+        let query = format!("symbol=BTCUSDT&side=BUY&origClientOrderId=mine&{rest}");
+        call(venue, "PUT", "/fapi/v1/order", &query)
+    };
+    let reply = amend(&mut venue, "quantity=0.02&price=58000&modifyId=5").unwrap();
+    assert_eq!(
+        (&reply["price"], &reply["modifyId"]),
+        (&"58000.0".into(), &5.into())
+    );
+    assert_eq!(amend(&mut venue, "quantity=1&price=58000"), Err(-2019));
+    assert_eq!(amend(&mut venue, "quantity=0.02&price=58000"), Err(-5027));
+    assert_eq!(amend(&mut venue, "quantity=0.02"), Err(-1102));
+    let order = venue.account.orders.values().next().unwrap();
+    assert_eq!(order.quantity.plain(), "0.02");
+}
