@@ -71,13 +71,26 @@ impl Core {
     /// Pushes marks: of one contract off schedule, or of all at a whole second.
     pub(super) fn push_marks(&mut self, only: Option<&str>, emitted: i64, now_ms: i64) {
         let three = only.is_some() || emitted.div_euclid(SECOND_MS) % 3 == 0;
+        let topics = || {
+            self.sessions
+                .values()
+                .flat_map(|session| session.topics.values())
+        };
+        let all = topics().any(|topic| matches!(topic, Topic::AllMarks { .. }));
+        let wanted: BTreeSet<String> = topics()
+            .filter_map(|topic| match topic {
+                Topic::Mark { symbol, .. } => Some(symbol.clone()),
+                _ => None,
+            })
+            .collect();
         let mut usual = Vec::new();
         let mut traditional = Vec::new();
         let mut rows = Vec::new();
         for contract in self.venue.contracts.values() {
             let meant = only.is_none_or(|only| only == contract.symbol);
             let known = contract.mark.is_positive() || contract.dark;
-            if !meant || contract.frozen || !known {
+            let heard = all || wanted.contains(&contract.symbol);
+            if !meant || !heard || contract.frozen || !known {
                 continue;
             }
             let update = self.venue.mark_update(contract, emitted);
@@ -137,10 +150,15 @@ impl Core {
     }
 
     pub(super) fn push_indexes(&mut self, emitted: i64, now_ms: i64) {
-        let rows = self.venue.asset_indexes(emitted);
-        if rows.is_empty() {
+        let heard = |topic: &Topic| matches!(topic, Topic::AssetIndexes | Topic::AssetIndex(_));
+        if !self
+            .sessions
+            .values()
+            .any(|session| session.topics.values().any(heard))
+        {
             return;
         }
+        let rows = self.venue.asset_indexes(emitted);
         self.push_topic(
             &Topic::AssetIndexes,
             "assetIndexUpdate",

@@ -268,7 +268,10 @@ fn security(path: &str) -> Security {
         "historicalTrades",
     ];
     let name = path.splitn(4, '/').nth(3).unwrap_or_default();
-    if OPEN.contains(&name) || path.starts_with("/api/") {
+    let elsewhere = ["/api/", "/sapi/", "/dapi/"]
+        .iter()
+        .any(|prefix| path.starts_with(prefix));
+    if OPEN.contains(&name) || elsewhere {
         Security::Anybody
     } else if name == "listenKey" {
         Security::Key

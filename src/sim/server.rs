@@ -306,6 +306,7 @@ fn upgrade(hub: &Arc<Hub>, request: &mut Request<Incoming>, era: CancellationTok
             topics: std::collections::BTreeMap::new(),
             keys: asked.keys.clone(),
             opened_ms: hub.clock.now_ms(),
+            heard_ms: std::collections::VecDeque::new(),
             outbox,
         };
         let id = hub.core().connect(asked, session);

@@ -51,10 +51,10 @@ impl Venue {
             "/fapi/v1/fundingInfo" => Ok(self.funding_info()),
             "/fapi/v1/assetIndex" => self.asset_index(params),
             // Start-up calls of client libraries that concern other products.
-            "/api/v3/exchangeInfo" => Ok(
+            "/api/v3/exchangeInfo" | "/dapi/v1/exchangeInfo" => Ok(
                 value!({"timezone": "UTC", "serverTime": self.now_ms, "symbols": []}).to_string(),
             ),
-            "/sapi/v1/capital/config/getall" | "/sapi/v1/margin/allPairs" => Ok("[]".to_owned()),
+            _ if path.starts_with("/sapi/") => Ok("[]".to_owned()),
             _ => return None,
         })
     }
