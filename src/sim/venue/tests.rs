@@ -594,7 +594,7 @@ fn check_books(venue: &Venue, place: &str) {
 }
 
 fn random_line(random: &mut super::super::random::Random, hedge: bool, venue: &Venue) -> String {
-    let symbol = if random.next() % 2 == 0 {
+    let symbol = if random.next().is_multiple_of(2) {
         "BTCUSDT"
     } else {
         "ETHUSDT"
@@ -609,7 +609,7 @@ fn random_line(random: &mut super::super::random::Random, hedge: bool, venue: &V
         .text(contract.price_decimals());
     let quantity = if symbol == "BTCUSDT" { 5 } else { 100 } * (1 + random.next() % 60);
     let quantity = format!("{}.{:03}", quantity / 1000, quantity % 1000);
-    let side = if random.next() % 2 == 0 {
+    let side = if random.next().is_multiple_of(2) {
         "buy"
     } else {
         "sell"
