@@ -347,6 +347,8 @@ async fn converse<S>(
             }
         }
         tokio::select! {
+            // Silence goes before frames that are already waiting.
+            biased;
             () = era.cancelled() => return,
             _changed = silent.changed() => {}
             frame = inbox.recv() => {
