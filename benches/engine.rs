@@ -1,7 +1,7 @@
 //! The engine by itself: what a what-if costs as positions grow, and what a whole-market tick costs
 //! against a bare scan of the same bytes.
 //!
-//! `cargo bench --bench engine`. Ratios and exponents are taken in one run; absolute times drift.
+//! `cargo bench --bench engine [-- growth|market]`. Ratios and exponents are taken in one run; absolute times drift.
 
 #![allow(clippy::unwrap_used, reason = "a bench fails by panicking")]
 #![expect(
@@ -30,8 +30,13 @@ use crossguard::mirror::event::*;
 const ROUNDS: usize = 31;
 
 fn main() {
-    growth();
-    whole_market();
+    let only = std::env::args().nth(1).unwrap_or_default();
+    if only != "market" {
+        growth();
+    }
+    if only != "growth" {
+        whole_market();
+    }
 }
 
 /// Median over rounds of the time of one call, in nanoseconds.

@@ -91,8 +91,10 @@ pub enum Output {
         /// The answer.
         answer: Box<Answer>,
     },
-    /// Pools whose figures changed.
-    Changed(BTreeSet<Asset>),
+    /// Balances, positions, orders or settings changed: figures of every pool may have.
+    Changed,
+    /// A mark of a held symbol changed the figures of this pool.
+    Marked(Asset),
     /// Something a person should be told.
     Notice(Notice),
     /// The guard stands on another rung, or under another policy.

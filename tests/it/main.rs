@@ -16,5 +16,7 @@ mod rig;
 mod scenarios;
 mod sim_client;
 mod sim_rest;
+mod sim_scenario;
 mod sim_streams;
+mod sim_ws_api;
 mod tidy;

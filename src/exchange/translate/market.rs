@@ -106,18 +106,18 @@ fn plain_mark(tick: &Tick<'_>) -> Option<MarketNews> {
     if tick.e != "markPriceUpdate" {
         return None;
     }
-    if tick.st == Some(2) {
+    if tick.st == 2 {
         return Some(MarketNews::Nothing);
     }
     let funding_rate = match tick.r {
-        None | Some("") => None,
-        Some(text) => Some(Rate::parse(text).ok()?),
+        "" => None,
+        text => Some(Rate::parse(text).ok()?),
     };
     Some(MarketNews::Mark(MarkUpdate {
         symbol: Symbol::new(tick.s)?,
         mark: MarkPrice::new(Price::parse(tick.p).ok()?),
         funding_rate,
-        next_funding_ms: tick.T.filter(|time| *time > 0),
+        next_funding_ms: (tick.T > 0).then_some(tick.T),
         event_ms: tick.E,
     }))
 }

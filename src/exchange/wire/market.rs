@@ -22,9 +22,12 @@ pub(crate) struct Tick<'a> {
     pub E: i64,
     pub s: &'a str,
     pub p: &'a str,
-    pub r: Option<&'a str>,
-    pub T: Option<i64>,
-    pub st: Option<u8>,
+    #[serde(default)]
+    pub r: &'a str,
+    #[serde(default)]
+    pub T: i64,
+    #[serde(default)]
+    pub st: u8,
 }
 
 /// A mark price, a contract change, a wrapper or an answer to a control message.
