@@ -84,19 +84,25 @@ impl Marks {
     #[must_use]
     pub fn oldest_of(&self, pool: &Asset) -> Option<(SymbolId, Option<i64>)> {
         let held = self.held.get(pool)?;
-        held.iter().map(|id| (*id, self.event_ms(*id))).min_by_key(|(_, event_ms)| *event_ms)
+        held.iter()
+            .map(|id| (*id, self.event_ms(*id)))
+            .min_by_key(|(_, event_ms)| *event_ms)
     }
 
     /// The held symbol of any pool whose mark is oldest.
     #[must_use]
     pub fn oldest(&self) -> Option<(SymbolId, Option<i64>)> {
         let pools = self.held.keys();
-        pools.filter_map(|pool| self.oldest_of(pool)).min_by_key(|(_, event_ms)| *event_ms)
+        pools
+            .filter_map(|pool| self.oldest_of(pool))
+            .min_by_key(|(_, event_ms)| *event_ms)
     }
 
     /// Event time of a mark that carried a price; `None` sorts before any.
     fn event_ms(&self, id: SymbolId) -> Option<i64> {
-        self.meta(id).filter(|meta| meta.known).map(|meta| meta.event_ms)
+        self.meta(id)
+            .filter(|meta| meta.known)
+            .map(|meta| meta.event_ms)
     }
 }
 
