@@ -1,5 +1,6 @@
 //! crossguard.
 #![allow(missing_docs)]
+pub mod api;
 pub mod clock;
 pub mod daemon;
 pub mod exchange;
