@@ -265,20 +265,17 @@ impl Core {
 
     fn take_question(&mut self, ask: Ask, now: Now, outputs: &mut Vec<Output>) {
         self.follow(&ask.intent.symbol, now);
-        let needs = Needs {
-            symbol: Some(&ask.intent.symbol),
+        let judgement = match self.judge(&ask, now) {
+            Ok(judgement) => judgement,
+            Err(not_ready) if self.may_wait(&ask, &not_ready) => {
+                self.waiting.push(Waiting { ask, asked: now });
+                return;
+            }
+            Err(not_ready) => self.judge_blind(&ask, &not_ready),
         };
-        if let Err(not_ready) = self.mirror.view(now, needs)
-            && self.may_wait(&ask, &not_ready)
-        {
-            self.waiting.push(Waiting { ask, asked: now });
-            return;
-        }
-        let answer = self.answer(&ask, now);
-        outputs.push(Output::Answer {
-            ticket: ask.ticket,
-            answer: Box::new(answer),
-        });
+        let answer = Box::new(self.answer(&ask, judgement, now));
+        let ticket = ask.ticket;
+        outputs.push(Output::Answer { ticket, answer });
     }
 
     /// A question about a listed symbol that is not followed yet waits for its first mark; exits
@@ -300,25 +297,24 @@ impl Core {
     fn answer_waiting(&mut self, now: Now, outputs: &mut Vec<Output>) {
         let waiting = std::mem::take(&mut self.waiting);
         for one in waiting {
-            let needs = Needs {
-                symbol: Some(&one.ask.intent.symbol),
+            let judgement = match self.judge(&one.ask, now) {
+                Ok(judgement) => judgement,
+                Err(not_ready) if now.since_ms(one.asked) >= FIRST_MARK_MS => {
+                    self.judge_blind(&one.ask, &not_ready)
+                }
+                Err(_) => {
+                    self.waiting.push(one);
+                    continue;
+                }
             };
-            let ready = self.mirror.view(now, needs).is_ok();
-            if ready || now.since_ms(one.asked) >= FIRST_MARK_MS {
-                let answer = self.answer(&one.ask, now);
-                outputs.push(Output::Answer {
-                    ticket: one.ask.ticket,
-                    answer: Box::new(answer),
-                });
-            } else {
-                self.waiting.push(one);
-            }
+            let answer = Box::new(self.answer(&one.ask, judgement, now));
+            let ticket = one.ask.ticket;
+            outputs.push(Output::Answer { ticket, answer });
         }
     }
 
-    fn answer(&mut self, ask: &Ask, now: Now) -> Answer {
+    fn answer(&mut self, ask: &Ask, judgement: Judgement, now: Now) -> Answer {
         let decision_id = self.ids.next(now);
-        let judgement = self.judge(ask, now);
         let promises = !ask.dry_run
             && judgement.decision != Decision::Reject
             && !self.mirror.reservations().is_full();
@@ -342,20 +338,27 @@ impl Core {
         }
     }
 
-    fn judge(&self, ask: &Ask, now: Now) -> Judgement {
-        let context = Context {
+    fn judge(&self, ask: &Ask, now: Now) -> Result<Judgement, NotReady> {
+        let view = self.mirror.view(
+            now,
+            Needs {
+                symbol: Some(&ask.intent.symbol),
+            },
+        )?;
+        Ok(guard::decide(&view, &ask.intent, &self.context(ask)))
+    }
+
+    fn judge_blind(&self, ask: &Ask, not_ready: &NotReady) -> Judgement {
+        guard::decide_blind(not_ready, &ask.intent, &self.context(ask))
+    }
+
+    fn context<'a>(&'a self, ask: &'a Ask) -> Context<'a> {
+        Context {
             policy: &self.in_force.policy,
             ladder: self.ladder,
             ladder_reason: &self.ladder_reason,
             client: ask.client.as_deref(),
             detail: ask.detail,
-        };
-        let needs = Needs {
-            symbol: Some(&ask.intent.symbol),
-        };
-        match self.mirror.view(now, needs) {
-            Ok(view) => guard::decide(&view, &ask.intent, &context),
-            Err(not_ready) => guard::decide_blind(&not_ready, &ask.intent, &context),
         }
     }
 

@@ -26,6 +26,9 @@ use crate::mirror::event::{Event, MarkUpdate};
 /// Most account, order and table events that wait for the core; more is a gap and is read anew.
 const EVENTS_MAX: usize = 8_192;
 
+/// Most marks that wait before only the latest of each symbol is kept.
+const MARKS_MAX: usize = 8_192;
+
 /// Most events that are applied before a question is looked at again.
 const EVENTS_AT_ONCE: usize = 512;
 
@@ -61,29 +64,41 @@ pub struct Exchange {
     marks: Marks,
 }
 
-/// The latest mark of each symbol that the core has not seen yet.
+/// Marks that the core has not seen yet, in the order they came. While the core keeps up they are
+/// taken as they are; when they pile up, only the latest of each symbol is kept.
 #[derive(Debug, Clone, Default)]
 struct Marks {
-    slots: Arc<Mutex<BTreeMap<Symbol, MarkUpdate>>>,
+    waiting: Arc<Mutex<Vec<MarkUpdate>>>,
     filled: Arc<Notify>,
 }
 
 impl Marks {
     fn put(&self, mark: MarkUpdate) {
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        let newer = slots
-            .get(&mark.symbol)
-            .is_none_or(|known| known.event_ms <= mark.event_ms);
-        if newer {
-            slots.insert(mark.symbol.clone(), mark);
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.len() >= MARKS_MAX {
+            keep_latest(&mut waiting);
         }
-        drop(slots);
+        waiting.push(mark);
+        drop(waiting);
         self.filled.notify_one();
     }
 
-    fn take(&self) -> BTreeMap<Symbol, MarkUpdate> {
-        std::mem::take(&mut *self.slots.lock().unwrap_or_else(PoisonError::into_inner))
+    fn take(&self) -> Vec<MarkUpdate> {
+        std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+fn keep_latest(waiting: &mut Vec<MarkUpdate>) {
+    let mut latest: BTreeMap<Symbol, MarkUpdate> = BTreeMap::new();
+    for mark in waiting.drain(..) {
+        let newer = latest
+            .get(&mark.symbol)
+            .is_none_or(|known| known.event_ms <= mark.event_ms);
+        if newer {
+            latest.insert(mark.symbol.clone(), mark);
+        }
+    }
+    waiting.extend(latest.into_values());
 }
 
 impl Sink for Exchange {
@@ -215,7 +230,7 @@ impl Spine {
 
     fn take_marks(&mut self) {
         let mut changed = std::collections::BTreeSet::new();
-        for mark in self.marks.take().into_values() {
+        for mark in self.marks.take() {
             let now = self.clock.now();
             for output in self.core.step(Input::Event(Event::Mark(mark)), now) {
                 match output {
@@ -307,5 +322,36 @@ impl Spine {
             }
             !same
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::margin::amount::{MarkPrice, Price};
+
+    fn mark(symbol: &str, event_ms: i64) -> MarkUpdate {
+        MarkUpdate {
+            symbol: Symbol::new(symbol).unwrap(),
+            mark: MarkPrice::new(Price::parse("1").unwrap()),
+            funding_rate: None,
+            next_funding_ms: None,
+            event_ms,
+        }
+    }
+
+    #[test]
+    fn marks_that_pile_up_keep_the_latest_of_each_symbol() {
+        let marks = Marks::default();
+        for event_ms in 0..i64::try_from(MARKS_MAX).unwrap() {
+            marks.put(mark("AUSDT", event_ms));
+        }
+        marks.put(mark("BUSDT", 7));
+        let waiting = marks.take();
+        let left: Vec<_> = waiting
+            .iter()
+            .map(|m| (m.symbol.as_str(), m.event_ms))
+            .collect();
+        assert_eq!(left, [("AUSDT", 8_191), ("BUSDT", 7)]);
     }
 }

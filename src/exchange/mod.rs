@@ -5,14 +5,45 @@
 //! Must not know: the mirror's state, policy, the daemon. It sends no order, changes no setting and
 //! never deletes a listen key: there is no code here that could.
 //!
-//! Reading order: [`run`] starts the tasks in `clock_sync`, `tables`, `truth`, `user_stream` and
+//! Reading order: [`run`] starts the tasks of `tables`, `truth`, `user_stream` and
 //! `market_stream`; all of them talk REST through `rest` and hand over through `outlet`.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
-use crate::clock::Now;
+use crate::clock::{Clock, Now};
 use crate::margin::account::Symbol;
 use crate::mirror::event::{Event, LossCause, MarkUpdate};
+
+mod backoff;
+pub mod cadence;
+mod connect;
+mod context;
+pub mod credentials;
+pub mod endpoints;
+mod key_keeper;
+mod market_stream;
+mod outlet;
+mod pulse;
+mod rest;
+mod run;
+pub mod sign;
+mod socket;
+mod subscribe;
+mod tables;
+pub mod text;
+mod tls;
+pub mod translate;
+mod truth;
+mod user_stream;
+pub mod weight;
+mod wire;
+
+pub use cadence::Cadence;
+pub use credentials::{CredentialError, Credentials};
+pub use endpoints::{EndpointError, Endpoints, Environment};
+pub use run::{run, run_at};
+pub use sign::{ApiKey, Secret};
 
 /// Where everything learned goes. Called from the tasks that read sockets: it must not block.
 pub trait Sink: Send + Sync + 'static {
@@ -153,4 +184,21 @@ pub struct Resync {
     pub brackets: u64,
     /// Trading rules.
     pub rules: u64,
+}
+
+/// What [`run`] needs.
+#[derive(Debug)]
+pub struct Options {
+    /// One choice that fixes every host.
+    pub environment: Environment,
+    /// Without them only public data is read.
+    pub credentials: Option<Credentials>,
+    /// The one clock.
+    pub clock: Clock,
+    /// Spreads reconnects and rotations.
+    pub seed: u64,
+    /// Where a ban is remembered across restarts.
+    pub state_dir: Option<PathBuf>,
+    /// PEM file with further root certificates.
+    pub extra_roots: Option<PathBuf>,
 }

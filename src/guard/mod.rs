@@ -13,8 +13,6 @@ mod decide;
 pub mod exit;
 pub mod policy;
 mod rules;
-#[cfg(test)]
-mod tests;
 pub mod verdict;
 pub mod words;
 

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::account::{Asset, AssetMode, MarginMode, PositionMode, Symbol, SymbolState};
-use super::amount::{Amount, ArithmeticError, Rate};
+use super::amount::{Amount, ArithmeticError, MarkPrice, Rate};
 use super::contribution::{Contribution, Missing};
 use super::liquidation::LiquidationPrices;
 use super::pool::{Members, Pool, PoolAssessment, PoolView, Replaced, SymbolId};
@@ -49,13 +49,21 @@ struct Entry {
     contribution: Contribution,
 }
 
+/// Names to places. Looked up with every mark of the market and never iterated, so that its order
+/// cannot matter.
+#[expect(
+    clippy::disallowed_types,
+    reason = "never iterated; a tick of 600 symbols looks up 600"
+)]
+type Ids = std::collections::HashMap<Symbol, SymbolId>;
+
 /// The account.
 #[derive(Debug, Clone)]
 pub struct Book {
     position_mode: PositionMode,
     asset_mode: AssetMode,
     entries: Vec<Entry>,
-    ids: BTreeMap<Symbol, SymbolId>,
+    ids: Ids,
     pools: BTreeMap<Asset, Pool>,
     /// Symbols that hold something and whose pool is not known: every pool is unknown then.
     homeless: BTreeSet<(SymbolId, Missing)>,
@@ -85,7 +93,7 @@ impl Book {
             position_mode,
             asset_mode,
             entries: Vec::new(),
-            ids: BTreeMap::new(),
+            ids: Ids::new(),
             pools: BTreeMap::new(),
             homeless: BTreeSet::new(),
             broken: None,
@@ -201,6 +209,15 @@ impl Book {
         self.put_in(id);
     }
 
+    /// Takes a mark. Nothing but the price changes while the symbol is idle.
+    pub fn set_mark(&mut self, id: SymbolId, mark: Option<MarkPrice>) {
+        match self.entry_mut(id) {
+            Some(entry) if entry.state.is_idle() => entry.state.mark = mark,
+            Some(_) => self.change(id, |state| state.mark = mark),
+            None => {}
+        }
+    }
+
     fn entry(&self, id: SymbolId) -> Option<&Entry> {
         self.entries.get(id.index())
     }
@@ -275,7 +292,7 @@ impl Book {
     /// # Errors
     /// What is not known.
     pub fn assess(&self, asset: &Asset, horizon: Rate) -> Result<PoolAssessment, Unknown> {
-        self.view(asset, Amount::ZERO, &[])?
+        self.view(asset, Overlay::NONE)?
             .assess(horizon)
             .map_err(Unknown::from)
     }
@@ -305,15 +322,20 @@ impl Book {
             asset,
             wallet_change: Amount::ZERO,
             replaced: Vec::new(),
+            change: Contribution::default(),
         })
     }
 
     fn view<'a>(
         &'a self,
         asset: &Asset,
-        wallet_change: Amount,
-        replaced: &'a [Replaced],
+        overlay: Overlay<'a>,
     ) -> Result<PoolView<'a, Self>, Unknown> {
+        let Overlay {
+            wallet_change,
+            replaced,
+            change,
+        } = overlay;
         if self.asset_mode == AssetMode::Multi {
             return Err(Unknown::AssetMode);
         }
@@ -333,10 +355,10 @@ impl Book {
             return Err(symbol.map_or(Unknown::AssetMode, |s| Unknown::Symbol(s, *missing)));
         }
         let wallet = pool.cross_wallet_balance.ok_or_else(unheard)?;
-        let mut sums = pool.sums;
-        for one in replaced {
-            sums = sums.minus(&one.old)?.plus(&one.new)?;
-        }
+        let sums = match change {
+            None => pool.sums,
+            Some(change) => pool.sums.plus(change)?,
+        };
         Ok(PoolView {
             asset,
             pool,
@@ -348,6 +370,22 @@ impl Book {
     }
 }
 
+/// What a view puts over the pool.
+#[derive(Debug, Clone, Copy)]
+struct Overlay<'a> {
+    wallet_change: Amount,
+    replaced: &'a [Replaced],
+    change: Option<&'a Contribution>,
+}
+
+impl Overlay<'_> {
+    const NONE: Self = Self {
+        wallet_change: Amount::ZERO,
+        replaced: &[],
+        change: None,
+    };
+}
+
 /// The account as it would be: some symbols replaced, the pool's wallet changed.
 #[derive(Debug, Clone)]
 pub struct WhatIf<'a> {
@@ -355,6 +393,8 @@ pub struct WhatIf<'a> {
     asset: &'a Asset,
     wallet_change: Amount,
     replaced: Vec<Replaced>,
+    /// What the replaced symbols contribute more than before, summed.
+    change: Contribution,
 }
 
 impl<'a> WhatIf<'a> {
@@ -405,13 +445,16 @@ impl<'a> WhatIf<'a> {
         }
         let new = Contribution::of(&state, self.book.position_mode).map_err(missing)?;
         self.wallet_change = self.wallet_change.plus(wallet_change)?;
-        match self.replaced.iter_mut().find(|replaced| replaced.id == id) {
+        let known = self.replaced.iter_mut().find(|one| one.id == id);
+        match known {
             Some(replaced) => {
+                self.change = self.change.plus(&new.minus(&replaced.new)?)?;
                 replaced.state = state;
                 replaced.new = new;
             }
             None => {
                 let old = self.book.contribution(id).copied().unwrap_or_default();
+                self.change = self.change.plus(&new.minus(&old)?)?;
                 self.replaced.push(Replaced {
                     id,
                     state,
@@ -423,14 +466,22 @@ impl<'a> WhatIf<'a> {
         Ok(())
     }
 
+    fn view(&self) -> Result<PoolView<'_, Book>, Unknown> {
+        let change = (!self.replaced.is_empty()).then_some(&self.change);
+        let overlay = Overlay {
+            wallet_change: self.wallet_change,
+            replaced: &self.replaced,
+            change,
+        };
+        self.book.view(self.asset, overlay)
+    }
+
     /// The pool's figures in this state.
     ///
     /// # Errors
     /// What is not known.
     pub fn assess(&self, horizon: Rate) -> Result<PoolAssessment, Unknown> {
-        let view = self
-            .book
-            .view(self.asset, self.wallet_change, &self.replaced)?;
+        let view = self.view()?;
         view.assess(horizon).map_err(Unknown::from)
     }
 
@@ -439,9 +490,7 @@ impl<'a> WhatIf<'a> {
     /// # Errors
     /// What is not known.
     pub fn available_balance(&self) -> Result<Amount, Unknown> {
-        let view = self
-            .book
-            .view(self.asset, self.wallet_change, &self.replaced)?;
+        let view = self.view()?;
         view.available_balance().map_err(Unknown::from)
     }
 
@@ -453,9 +502,7 @@ impl<'a> WhatIf<'a> {
         &self,
         symbol: &Symbol,
     ) -> Result<Option<LiquidationPrices>, Unknown> {
-        let view = self
-            .book
-            .view(self.asset, self.wallet_change, &self.replaced)?;
+        let view = self.view()?;
         match self.book.id(symbol.as_str()) {
             Some(id) => view.liquidation_prices(id).map_err(Unknown::from),
             None => Ok(None),

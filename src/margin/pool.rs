@@ -462,7 +462,7 @@ impl<M: Members> PoolView<'_, M> {
 
     /// The symbol with the smallest killing move. The steepest possible loss of each symbol gives
     /// a lower bound of its move, and the search stops when the bound of the next symbol lies
-    /// beyond the best move found.
+    /// beyond the best move found, or beyond a fall to nothing.
     fn first_killer(&self, headroom: Amount) -> Result<Option<FirstKiller>, ArithmeticError> {
         let mut best: Option<FirstKiller> = None;
         for replaced in self.replaced {
@@ -478,11 +478,10 @@ impl<M: Members> PoolView<'_, M> {
                 if !steepest.is_positive() {
                     break;
                 }
-                if let Some(best) = &best {
-                    let bound = quotient(headroom.get(), steepest.get())?;
-                    if bound >= best.by.get() {
-                        break;
-                    }
+                let bound = quotient(headroom.get(), steepest.get())?;
+                let too_far = direction == Direction::Down && bound >= Decimal::ONE;
+                if too_far || best.as_ref().is_some_and(|best| bound >= best.by.get()) {
+                    break;
                 }
                 if !self.is_replaced(*id) {
                     self.consider(*id, direction, headroom, &mut best)?;

@@ -356,7 +356,7 @@ impl Mirror {
         if !self.marks.take(id, update, now) {
             return;
         }
-        self.book.change(id, |state| state.mark = update.mark);
+        self.book.set_mark(id, update.mark);
         self.place_mark(id);
         change.mark = Some(id);
     }

@@ -279,7 +279,8 @@ impl Mirror {
             let name = self.book.name(id).map_or("?", Symbol::as_str);
             return Some(format!("{name}: {reason}"));
         }
-        let symbol = symbol?;
+        // A symbol the exchange does not list has no mark to wait for; the guard names it unknown.
+        let symbol = symbol.filter(|symbol| self.rules.contains_key(*symbol))?;
         let id = self.book.id(symbol.as_str());
         let meta = id
             .and_then(|id| self.marks.meta(id))

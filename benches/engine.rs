@@ -1,0 +1,390 @@
+//! The engine by itself: what a what-if costs as positions grow, and what a whole-market tick costs
+//! against a bare scan of the same bytes.
+//!
+//! `cargo bench --bench engine`. Ratios and exponents are taken in one run; absolute times drift.
+
+#![allow(clippy::unwrap_used, reason = "a bench fails by panicking")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::float_arithmetic,
+    reason = "a bench measures wall time and divides it"
+)]
+
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crossguard::clock::Clock;
+use crossguard::daemon::core::{Ask, Core, Input, PolicyInForce};
+use crossguard::exchange::translate::{MarketNews, market_frame};
+use crossguard::guard::Detail;
+use crossguard::guard::policy::Policy;
+use crossguard::margin::account::*;
+use crossguard::margin::amount::*;
+use crossguard::margin::bracket::{Bracket, BracketTable, next_maintenance_amount};
+use crossguard::margin::order::{OrderIntent, OrderKind};
+use crossguard::mirror::event::*;
+
+const ROUNDS: usize = 31;
+
+fn main() {
+    growth();
+    whole_market();
+}
+
+/// Median over rounds of the time of one call, in nanoseconds.
+fn nanos(calls: usize, mut call: impl FnMut()) -> f64 {
+    let mut rounds: Vec<f64> = (0..ROUNDS)
+        .map(|_| {
+            let start = Instant::now();
+            for _ in 0..calls {
+                call();
+            }
+            start.elapsed().as_nanos() as f64 / calls as f64
+        })
+        .collect();
+    rounds.sort_by(f64::total_cmp);
+    rounds[ROUNDS / 2]
+}
+
+/// Least squares of log cost on log size.
+fn exponent(points: &[(usize, f64)]) -> f64 {
+    let logs: Vec<(f64, f64)> = points
+        .iter()
+        .map(|(size, cost)| ((*size as f64).ln(), cost.ln()))
+        .collect();
+    let count = logs.len() as f64;
+    let mean_x = logs.iter().map(|(x, _)| x).sum::<f64>() / count;
+    let mean_y = logs.iter().map(|(_, y)| y).sum::<f64>() / count;
+    let top: f64 = logs.iter().map(|(x, y)| (x - mean_x) * (y - mean_y)).sum();
+    let bottom: f64 = logs.iter().map(|(x, _)| (x - mean_x).powi(2)).sum();
+    top / bottom
+}
+
+fn growth() {
+    println!("what-if by number of crossed positions (ns, median of {ROUNDS} rounds)");
+    println!(
+        "{:>10} {:>10} {:>10} {:>10} {:>10}",
+        "positions", "brief", "full", "tick", "assess"
+    );
+    let mut columns: [Vec<(usize, f64)>; 4] = Default::default();
+    for size in [1, 5, 20, 100, 600] {
+        let mut account = account(size, size);
+        let calls = if size > 100 { 20 } else { 200 };
+        let costs = [
+            nanos(calls, || account.check(Detail::Brief)),
+            nanos(calls, || account.check(Detail::Full)),
+            nanos(calls, || account.tick(0)),
+            nanos(calls, || account.assess()),
+        ];
+        println!(
+            "{size:>10} {:>10.0} {:>10.0} {:>10.0} {:>10.0}",
+            costs[0], costs[1], costs[2], costs[3]
+        );
+        for (column, cost) in columns.iter_mut().zip(costs) {
+            column.push((size, cost));
+        }
+    }
+    let exponents = columns.map(|column| exponent(&column));
+    println!(
+        "{:>10} {:>10.2} {:>10.2} {:>10.2} {:>10.2}   growth exponent",
+        "", exponents[0], exponents[1], exponents[2], exponents[3]
+    );
+}
+
+fn whole_market() {
+    let (symbols, held) = (600, 40);
+    let mut account = account(symbols, held);
+    let frames: Vec<String> = (0_i64..64)
+        .map(|second| array_frame(&account, symbols, second))
+        .collect();
+    let mut frames = frames.iter().cycle();
+    let frame = &frames.next().unwrap();
+    println!(
+        "\nwhole-market array: {symbols} symbols, {held} held, {} bytes",
+        frame.len()
+    );
+    let mut ratios: Vec<f64> = Vec::new();
+    let (mut scans, mut passes) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS * 4 {
+        let frame = frames.next().unwrap();
+        let start = Instant::now();
+        black_box(serde_json::from_str::<serde::de::IgnoredAny>(frame).unwrap());
+        let scan = start.elapsed().as_nanos() as f64;
+        let start = Instant::now();
+        account.take_array(frame);
+        let pass = start.elapsed().as_nanos() as f64;
+        scans.push(scan);
+        passes.push(pass);
+        ratios.push(pass / scan);
+    }
+    for list in [&mut ratios, &mut scans, &mut passes] {
+        list.sort_by(f64::total_cmp);
+    }
+    let middle = ratios.len() / 2;
+    println!(
+        "bare scan {:.0} us, parsed + applied + re-assessed {:.0} us: {:.2}x",
+        scans[middle] / 1_000.0,
+        passes[middle] / 1_000.0,
+        ratios[middle]
+    );
+}
+
+struct Account {
+    core: Core,
+    clock: Clock,
+    price: i64,
+}
+
+fn name(index: usize) -> Symbol {
+    Symbol::new(&format!("SYM{index}USDT")).unwrap()
+}
+
+fn usdt() -> Asset {
+    Asset::new("USDT").unwrap()
+}
+
+/// `symbols` listed, the first `held` of them held, each long 600 of notional in a wallet that grows
+/// with them, so that every size stands equally far from its end.
+fn account(symbols: usize, held: usize) -> Account {
+    let in_force = PolicyInForce {
+        policy: Policy::default(),
+        fingerprint: String::new(),
+    };
+    let clock = Clock::manual(1_790_000_000_000);
+    let mut account = Account {
+        core: Core::new(in_force, 1),
+        clock,
+        price: 60_000,
+    };
+    let at = account.clock.now();
+    let table = Arc::new(table());
+    let names: Vec<Symbol> = (0..symbols).map(name).collect();
+    account.tell(Event::ClockOffset(ClockOffset {
+        offset_ms: 0,
+        error_ms: 1,
+        at,
+    }));
+    account.tell(Event::KeyAccepted { at });
+    let rules = names.iter().map(|symbol| SymbolRules {
+        symbol: symbol.clone(),
+        rules: rules(),
+    });
+    account.tell(Event::Rules(read(at, rules.collect())));
+    let brackets = names.iter().map(|symbol| SymbolBrackets {
+        symbol: symbol.clone(),
+        table: Ok(Arc::clone(&table)),
+    });
+    account.tell(Event::Brackets(read(at, brackets.collect())));
+    let config = AccountConfig {
+        position_mode: PositionMode::OneWay,
+        asset_mode: AssetMode::Single,
+        can_trade: true,
+    };
+    account.tell(Event::AccountConfig(read(at, config)));
+    let settings = Settings {
+        leverage: Leverage::new(10).unwrap(),
+        margin_mode: MarginMode::Crossed,
+        auto_add_margin: false,
+        notional_max: None,
+    };
+    let all = names.iter().map(|symbol| SymbolSettings {
+        symbol: symbol.clone(),
+        settings,
+    });
+    account.tell(Event::SymbolSettings(read(at, all.collect())));
+    account.tell(Event::UserStreamOpened(Connection { epoch: 1, at }));
+    account.tell(Event::AccountTruth(read(at, truth(&names[..held]))));
+    account.tell(Event::OrdersTruth(read(at, OrdersTruth { orders: vec![] })));
+    for index in 0..symbols {
+        account.tick(index);
+    }
+    account
+}
+
+fn truth(held: &[Symbol]) -> AccountTruth {
+    let wallet = Amount::new(rust_decimal::Decimal::from(1_000 + 600 * held.len()));
+    let balance = BalanceUpdate {
+        asset: usdt(),
+        wallet_balance: wallet,
+        cross_wallet_balance: wallet,
+    };
+    let figures = ExchangeFigures {
+        maintenance_margin: Amount::ZERO,
+        initial_margin: Amount::ZERO,
+        open_order_initial_margin: Amount::ZERO,
+        available_balance: Amount::ZERO,
+    };
+    let position = |symbol: &Symbol| TruthPosition {
+        position: PositionUpdate {
+            symbol: symbol.clone(),
+            position_side: PositionSide::Both,
+            quantity: Quantity::parse("0.01").unwrap(),
+            entry_price: Price::parse("60012.5").unwrap(),
+            isolated_wallet: Amount::ZERO,
+            margin_mode: None,
+        },
+        margin_asset: usdt(),
+        updated_ms: 1,
+        liquidation_price: None,
+    };
+    AccountTruth {
+        balances: vec![TruthBalance {
+            balance,
+            updated_ms: 1,
+            figures,
+        }],
+        positions: held.iter().map(position).collect(),
+        credits: false,
+    }
+}
+
+fn read<T>(at: crossguard::clock::Now, value: T) -> Read<T> {
+    Read {
+        asked: at,
+        answered: at,
+        value,
+    }
+}
+
+fn rules() -> Rules {
+    Rules {
+        trading: true,
+        status: "TRADING".to_owned(),
+        margin_asset: usdt(),
+        quote_asset: usdt(),
+        delivery_ms: None,
+        tick: Some(Price::parse("0.1").unwrap()),
+        price_min: None,
+        price_max: None,
+        lot: Lot::default(),
+        market_lot: Lot::default(),
+        notional_min: None,
+        price_multiplier_up: Some(Rate::parse("1.05").unwrap()),
+        price_multiplier_down: Some(Rate::parse("0.95").unwrap()),
+        trigger_protect: None,
+    }
+}
+
+/// Ten tiers, as most symbols have.
+fn table() -> BracketTable {
+    let rows = [
+        ("50000", "0.004", 125),
+        ("250000", "0.005", 100),
+        ("1000000", "0.01", 50),
+        ("10000000", "0.025", 20),
+        ("20000000", "0.05", 10),
+        ("50000000", "0.1", 5),
+        ("100000000", "0.125", 4),
+        ("200000000", "0.15", 3),
+        ("300000000", "0.25", 2),
+        ("500000000", "0.5", 1),
+    ];
+    let mut brackets: Vec<Bracket> = Vec::new();
+    for (cap, rate, leverage) in rows {
+        let rate = Rate::parse(rate).unwrap();
+        let (floor, maintenance_amount) =
+            brackets
+                .last()
+                .map_or((Notional::ZERO, Amount::ZERO), |last| {
+                    (
+                        last.cap,
+                        next_maintenance_amount(last, last.cap, rate).unwrap(),
+                    )
+                });
+        brackets.push(Bracket {
+            floor,
+            cap: Notional::parse(cap).unwrap(),
+            maintenance_margin_rate: rate,
+            maintenance_amount,
+            leverage_max: Leverage::new(leverage).unwrap(),
+        });
+    }
+    BracketTable::try_new(brackets).unwrap()
+}
+
+/// One second of the whole market, in the documented shape.
+fn array_frame(account: &Account, symbols: usize, second: i64) -> String {
+    let event_ms = account.clock.now().wall_ms;
+    let mut frame = String::from("[");
+    for index in 0..symbols {
+        let cents = 6_000_000 + second * 7 + i64::try_from(index).unwrap();
+        let price = format!("{}.{:02}345678", cents / 100, cents % 100);
+        let comma = if index == 0 { "" } else { "," };
+        write!(
+            frame,
+            "{comma}{{\"e\":\"markPriceUpdate\",\"E\":{event_ms},\"s\":\"{}\",\"p\":\"{price}\",\
+             \"ap\":\"{price}\",\"P\":\"{price}\",\"i\":\"{price}\",\"r\":\"0.00010000\",\
+             \"T\":1790006400000,\"st\":1}}",
+            name(index)
+        )
+        .unwrap();
+    }
+    frame.push(']');
+    frame
+}
+
+impl Account {
+    fn tell(&mut self, event: Event) {
+        let now = self.clock.now();
+        black_box(self.core.step(Input::Event(event), now));
+    }
+
+    fn tick(&mut self, index: usize) {
+        self.price += 1;
+        let mark = Price::new(rust_decimal::Decimal::new(self.price * 100_000 + 12_345, 5));
+        self.tell(Event::Mark(MarkUpdate {
+            symbol: name(index),
+            mark: MarkPrice::new(mark),
+            funding_rate: Some(Rate::ZERO),
+            next_funding_ms: None,
+            event_ms: self.clock.now().wall_ms,
+        }));
+        self.price = 60_000 + self.price % 100;
+    }
+
+    fn assess(&self) {
+        black_box(self.core.pool_report(&usdt()));
+    }
+
+    fn check(&mut self, detail: Detail) {
+        let intent = OrderIntent {
+            symbol: name(0),
+            side: Side::Buy,
+            position_side: PositionSide::Both,
+            kind: OrderKind::Limit {
+                price: Price::parse("60010.1").unwrap(),
+            },
+            quantity: Some(Quantity::parse("0.001").unwrap()),
+            reduce_only: false,
+            close_position: false,
+            client_order_id: None,
+        };
+        let ask = Ask {
+            ticket: 1,
+            intent,
+            client: None,
+            dry_run: true,
+            detail,
+        };
+        let now = self.clock.now();
+        black_box(self.core.step(Input::Check(Box::new(ask)), now));
+    }
+
+    fn take_array(&mut self, frame: &str) {
+        let now = self.clock.now();
+        let mut marks = Vec::with_capacity(640);
+        market_frame(frame, &mut |news| {
+            if let MarketNews::Mark(mark) = news {
+                marks.push(mark);
+            }
+        })
+        .unwrap();
+        for mark in marks {
+            black_box(self.core.step(Input::Event(Event::Mark(mark)), now));
+        }
+        self.assess();
+    }
+}

@@ -1,0 +1,96 @@
+//! Every REST call this program can make. What is not in here cannot be called.
+//!
+//! Owns: paths, weights, and who has to prove what. Source: binance-api §4.1.
+//! Must not know: when they are called.
+
+use reqwest::Method;
+
+/// How a call is made. Nothing is ever deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::exchange) enum Verb {
+    Get,
+    Post,
+    Put,
+}
+
+impl From<Verb> for Method {
+    fn from(verb: Verb) -> Self {
+        match verb {
+            Verb::Get => Self::GET,
+            Verb::Post => Self::POST,
+            Verb::Put => Self::PUT,
+        }
+    }
+}
+
+/// What a call must prove.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::exchange) enum Security {
+    /// Nothing.
+    Public,
+    /// The API key.
+    Key,
+    /// The API key and a signature.
+    Signed,
+}
+
+/// One call.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::exchange) struct Call {
+    pub verb: Verb,
+    pub path: &'static str,
+    pub security: Security,
+    /// Request weight as we call it.
+    pub weight: u32,
+    /// The largest answer, in bytes.
+    pub size_max: usize,
+}
+
+const MIB: usize = 1024 * 1024;
+
+const fn get(path: &'static str, security: Security, weight: u32) -> Call {
+    Call {
+        verb: Verb::Get,
+        path,
+        security,
+        weight,
+        size_max: 8 * MIB,
+    }
+}
+
+const fn large(call: Call) -> Call {
+    Call {
+        size_max: 16 * MIB,
+        ..call
+    }
+}
+
+pub(in crate::exchange) static TIME: Call = get("/fapi/v1/time", Security::Public, 1);
+pub(in crate::exchange) static EXCHANGE_INFO: Call =
+    large(get("/fapi/v1/exchangeInfo", Security::Public, 1));
+pub(in crate::exchange) static MARK_OF_ONE: Call =
+    get("/fapi/v1/premiumIndex", Security::Public, 1);
+pub(in crate::exchange) static MARKS_OF_ALL: Call =
+    get("/fapi/v1/premiumIndex", Security::Public, 10);
+pub(in crate::exchange) static BRACKETS: Call =
+    large(get("/fapi/v1/leverageBracket", Security::Signed, 1));
+pub(in crate::exchange) static ACCOUNT_CONFIG: Call =
+    get("/fapi/v1/accountConfig", Security::Signed, 5);
+pub(in crate::exchange) static SYMBOL_CONFIG: Call =
+    get("/fapi/v1/symbolConfig", Security::Signed, 5);
+pub(in crate::exchange) static ACCOUNT: Call = get("/fapi/v3/account", Security::Signed, 5);
+pub(in crate::exchange) static POSITIONS: Call = get("/fapi/v3/positionRisk", Security::Signed, 5);
+pub(in crate::exchange) static OPEN_ORDERS: Call = get("/fapi/v1/openOrders", Security::Signed, 40);
+pub(in crate::exchange) static OPEN_ALGO_ORDERS: Call =
+    get("/fapi/v1/openAlgoOrders", Security::Signed, 40);
+/// Creates the account's listen key, or returns the one in force and prolongs it.
+pub(in crate::exchange) static CREATE_LISTEN_KEY: Call = Call {
+    verb: Verb::Post,
+    ..get("/fapi/v1/listenKey", Security::Key, 1)
+};
+/// Prolongs the listen key. There is no call to delete it: it belongs to every client of the
+/// account.
+pub(in crate::exchange) static KEEP_LISTEN_KEY: Call = Call {
+    verb: Verb::Put,
+    ..get("/fapi/v1/listenKey", Security::Key, 1)
+};

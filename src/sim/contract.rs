@@ -1,0 +1,260 @@
+//! One listed contract: its rules, its bracket table and where its price stands.
+//!
+//! Knows filters and tiers; must not know accounts or orders.
+
+use crate::scenario::{SymbolLine, Tier};
+
+use super::exact::Fixed;
+use super::refusal::Refusal;
+
+/// Largest quantity of one order.
+pub(crate) const QUANTITY_MAX: Fixed = Fixed::new(1_000_000_000, 0);
+
+/// A tier of a bracket table, with the deduction that makes maintenance margin continuous.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Bracket {
+    pub(crate) floor: Fixed,
+    pub(crate) cap: Fixed,
+    pub(crate) rate: Fixed,
+    pub(crate) cum: Fixed,
+    pub(crate) leverage_max: u32,
+}
+
+/// A bracket table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Brackets(pub(crate) Vec<Bracket>);
+
+impl Brackets {
+    /// Builds a table from its tiers.
+    ///
+    /// # Errors
+    /// A sentence when the tiers do not begin at zero, do not touch, or do not grow steeper.
+    pub(crate) fn new(tiers: &[Tier]) -> Result<Self, String> {
+        let mut table: Vec<Bracket> = Vec::new();
+        for (index, tier) in tiers.iter().enumerate() {
+            let number = |value| Fixed::from_decimal(value).ok_or("a number is too long");
+            let (floor, cap, rate) = (number(tier.floor)?, number(tier.cap)?, number(tier.rate)?);
+            let previous = table.last();
+            if floor != previous.map_or(Fixed::ZERO, |bracket| bracket.cap) || cap <= floor {
+                return Err(format!(
+                    "tier {} does not continue the one before it",
+                    index + 1
+                ));
+            }
+            if previous.is_some_and(|bracket| {
+                bracket.rate > rate || bracket.leverage_max < tier.leverage_max
+            }) {
+                return Err(format!(
+                    "tier {} is milder than the one before it",
+                    index + 1
+                ));
+            }
+            // cum(n) = floor(n) × (rate(n) − rate(n−1)) + cum(n−1)
+            let cum = previous.map_or(Fixed::ZERO, |bracket| {
+                floor.times(rate - bracket.rate) + bracket.cum
+            });
+            table.push(Bracket {
+                floor,
+                cap,
+                rate,
+                cum,
+                leverage_max: tier.leverage_max,
+            });
+        }
+        Ok(Self(table))
+    }
+
+    /// Maintenance margin of a notional; above the last cap the last tier goes on.
+    pub(crate) fn maintenance(&self, notional: Fixed) -> Fixed {
+        let bracket = self
+            .0
+            .iter()
+            .find(|bracket| notional <= bracket.cap)
+            .or(self.0.last());
+        bracket.map_or(Fixed::ZERO, |bracket| {
+            notional.times(bracket.rate) - bracket.cum
+        })
+    }
+
+    /// Largest notional at a leverage.
+    pub(crate) fn notional_max(&self, leverage: u32) -> Fixed {
+        let allowed = self
+            .0
+            .iter()
+            .rev()
+            .find(|bracket| bracket.leverage_max >= leverage);
+        allowed.map_or(Fixed::ZERO, |bracket| bracket.cap)
+    }
+
+    pub(crate) fn leverage_max(&self) -> u32 {
+        self.0.first().map_or(125, |bracket| bracket.leverage_max)
+    }
+}
+
+/// A listed contract.
+#[derive(Debug, Clone)]
+pub(crate) struct Contract {
+    pub(crate) symbol: String,
+    pub(crate) tick: Fixed,
+    pub(crate) step: Fixed,
+    pub(crate) min_notional: Fixed,
+    pub(crate) base: String,
+    pub(crate) quote: String,
+    pub(crate) margin_asset: String,
+    pub(crate) taker: Fixed,
+    pub(crate) maker: Fixed,
+    pub(crate) status: String,
+    pub(crate) kind: String,
+    pub(crate) liquidation_fee: Fixed,
+    pub(crate) percent_price: Fixed,
+    pub(crate) funding_hours: u32,
+    pub(crate) brackets: Brackets,
+    pub(crate) mark: Fixed,
+    pub(crate) last: Fixed,
+    pub(crate) funding_rate: Fixed,
+    pub(crate) volatility: Fixed,
+    /// Quantity at the touch; zero is unlimited.
+    pub(crate) depth: Fixed,
+    /// The mark moves but is not told.
+    pub(crate) frozen: bool,
+    /// The contract reports a mark of zero, as settled ones do; the last good one stays true.
+    pub(crate) dark: bool,
+}
+
+impl Contract {
+    /// Lists a contract; its mark is unknown (zero) until one is set.
+    ///
+    /// # Errors
+    /// A sentence naming the option that is too long.
+    pub(crate) fn new(line: &SymbolLine) -> Result<Self, String> {
+        let number = |name: &str, value| {
+            Fixed::from_decimal(value).ok_or_else(|| format!("`{name}` has too many decimals"))
+        };
+        Ok(Self {
+            symbol: line.symbol.clone(),
+            tick: number("tick", line.tick)?,
+            step: number("step", line.step)?,
+            min_notional: number("min-notional", line.min_notional)?,
+            base: line.base.clone(),
+            quote: line.quote.clone(),
+            margin_asset: line.margin.clone(),
+            taker: number("taker", line.taker)?,
+            maker: number("maker", line.maker)?,
+            status: line.status.clone(),
+            kind: line.contract.clone(),
+            liquidation_fee: number("liquidation-fee", line.liquidation_fee)?,
+            percent_price: number("percent-price", line.percent_price)?,
+            funding_hours: line.funding_hours,
+            brackets: Brackets::default(),
+            mark: Fixed::ZERO,
+            last: Fixed::ZERO,
+            funding_rate: Fixed::ZERO,
+            volatility: Fixed::ZERO,
+            depth: Fixed::ZERO,
+            frozen: false,
+            dark: false,
+        })
+    }
+
+    pub(crate) fn price_decimals(&self) -> u32 {
+        self.tick.decimals()
+    }
+
+    pub(crate) fn quantity_decimals(&self) -> u32 {
+        self.step.decimals()
+    }
+
+    pub(crate) fn is_dated(&self) -> bool {
+        self.funding_hours == 0
+    }
+
+    /// Traditional markets have sessions of their own and frames of their own.
+    pub(crate) fn is_traditional(&self) -> bool {
+        self.kind == "TRADIFI_PERPETUAL"
+    }
+
+    /// The mark as clients hear it.
+    pub(crate) fn told_mark(&self) -> Fixed {
+        if self.dark { Fixed::ZERO } else { self.mark }
+    }
+
+    /// The pair a dated contract belongs to; a perpetual's own name.
+    pub(crate) fn pair(&self) -> &str {
+        self.symbol.split('_').next().unwrap_or_default()
+    }
+
+    /// Delivery time: read from the name of a dated contract, far away for a perpetual.
+    pub(crate) fn delivery_ms(&self) -> i64 {
+        const NEVER_MS: i64 = 4_133_404_800_000;
+        self.delivery_date().unwrap_or(NEVER_MS)
+    }
+
+    fn delivery_date(&self) -> Option<i64> {
+        let (year, rest) = self.symbol.split_once('_')?.1.split_at_checked(2)?;
+        let (month, day) = rest.split_at_checked(2)?;
+        let date = jiff::civil::Date::new(
+            2000 + year.parse::<i16>().ok()?,
+            month.parse().ok()?,
+            day.parse().ok()?,
+        );
+        let time = jiff::tz::Offset::UTC
+            .to_timestamp(date.ok()?.at(8, 0, 0, 0))
+            .ok()?;
+        Some(time.as_millisecond())
+    }
+
+    pub(crate) fn is_trading(&self) -> bool {
+        self.status == "TRADING"
+    }
+
+    /// Best bid: the mark, cut down to the tick.
+    pub(crate) fn bid(&self) -> Fixed {
+        self.mark.floor_to(self.tick)
+    }
+
+    /// Best ask: one tick above the bid.
+    pub(crate) fn ask(&self) -> Fixed {
+        self.bid() + self.tick
+    }
+
+    /// Checks a quantity against the lot filter.
+    pub(crate) fn check_quantity(&self, quantity: Fixed) -> Result<(), Refusal> {
+        if !quantity.is_positive() {
+            return Err(Refusal::quantity_zero());
+        }
+        if quantity.decimals() > self.quantity_decimals() {
+            return Err(Refusal::too_precise());
+        }
+        if quantity < self.step {
+            return Err(Refusal::quantity_small());
+        }
+        if quantity > QUANTITY_MAX {
+            return Err(Refusal::quantity_large());
+        }
+        if !quantity.is_multiple_of(self.step) {
+            return Err(Refusal::step());
+        }
+        Ok(())
+    }
+
+    /// Checks a price against the price filter.
+    pub(crate) fn check_price(&self, price: Fixed) -> Result<(), Refusal> {
+        if price.decimals() > self.price_decimals() {
+            return Err(Refusal::too_precise());
+        }
+        if price < self.tick {
+            return Err(Refusal::price_small());
+        }
+        if !price.is_multiple_of(self.tick) {
+            return Err(Refusal::tick());
+        }
+        Ok(())
+    }
+
+    /// Largest price of a buy and smallest of a sell.
+    pub(crate) fn price_band(&self) -> (Fixed, Fixed) {
+        let up = self.mark.times(Fixed::ONE + self.percent_price);
+        let down = self.mark.times(Fixed::ONE - self.percent_price);
+        (up.floor_to(self.tick), down.floor_to(self.tick))
+    }
+}

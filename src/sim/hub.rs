@@ -1,0 +1,584 @@
+//! Where the exchange meets its clients: the venue, the mishaps, the connections and the timetable
+//! under one lock. Everything here is synchronous; the server's tasks only carry bytes.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::scenario::{Channel, Fault, Scenario, Statement};
+
+use super::clock::Clock;
+use super::faults::Faults;
+use super::random::Random;
+use super::rest::Usage;
+use super::session::{Frame, Request, Route, STREAMS_MAX, Session, Topic, topic};
+use super::venue::{Input, MarketEvent, Output, UserEvent, Venue};
+use super::wire::event::ListenKeyExpired;
+use super::wire::json;
+
+const SECOND_MS: i64 = 1_000;
+const PING_MS: i64 = 180 * SECOND_MS;
+const DAY_MS: i64 = 86_400 * SECOND_MS;
+/// Past states that are kept while account reads lag behind.
+const PAST_MAX: usize = 4_096;
+
+/// Shared by the server's tasks and the handles.
+#[derive(Debug)]
+pub(crate) struct Hub {
+    core: Mutex<Core>,
+    pub(crate) clock: Clock,
+    /// Something was put on the timetable.
+    pub(crate) wake: Notify,
+    /// Whether connections are accepted.
+    pub(crate) open: watch::Sender<bool>,
+    /// Whether no byte may move on any stream.
+    pub(crate) silent: watch::Sender<bool>,
+    pub(crate) shutdown: CancellationToken,
+}
+
+impl Hub {
+    pub(crate) fn new(core: Core, clock: Clock) -> Self {
+        Self {
+            core: Mutex::new(core),
+            clock,
+            wake: Notify::new(),
+            open: watch::Sender::new(true),
+            silent: watch::Sender::new(false),
+            shutdown: CancellationToken::new(),
+        }
+    }
+
+    /// The state. A panic of another task does not make it unusable: each step is complete or
+    /// leaves only untold events behind.
+    pub(crate) fn core(&self) -> MutexGuard<'_, Core> {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs a statement now.
+    ///
+    /// # Errors
+    /// Why it could not be carried out.
+    pub(crate) fn execute(&self, statement: &Statement) -> Result<(), String> {
+        let now_ms = self.clock.now_ms();
+        let outcome = self.core().execute(statement, now_ms);
+        self.after_step();
+        outcome
+    }
+
+    /// Brings the timetable up to now; gives the next time something is due.
+    pub(crate) fn advance(&self) -> i64 {
+        let due_ms = self.core().advance(self.clock.now_ms());
+        self.follow();
+        due_ms
+    }
+
+    /// Makes doors, silence and the timekeeper follow the state.
+    pub(crate) fn after_step(&self) {
+        self.follow();
+        self.wake.notify_one();
+    }
+
+    /// Makes doors and silence follow the state. The timekeeper calls this itself, so it is not
+    /// woken from here.
+    fn follow(&self) {
+        let (open, silent) = {
+            let core = self.core();
+            (core.open, core.faults.silent_until_ms > self.clock.now_ms())
+        };
+        self.open
+            .send_if_modified(|was| std::mem::replace(was, open) != open);
+        self.silent
+            .send_if_modified(|was| std::mem::replace(was, silent) != silent);
+    }
+}
+
+/// Something that is on its way, late.
+#[derive(Debug)]
+enum Late {
+    User(UserEvent),
+    Market { topic: Topic, payload: String },
+}
+
+/// The state under the lock.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) venue: Venue,
+    pub(crate) faults: Faults,
+    pub(crate) usage: Usage,
+    pub(crate) api_key: String,
+    pub(crate) secret: String,
+    pub(crate) open: bool,
+    sessions: BTreeMap<u64, Session>,
+    timetable: BTreeMap<(i64, u64), Statement>,
+    late: BTreeMap<(i64, u64), Late>,
+    past: VecDeque<(i64, Venue)>,
+    next_second_ms: i64,
+    sequence: u64,
+}
+
+impl Core {
+    /// Sets the opening scene and the timetable.
+    ///
+    /// # Errors
+    /// The line that could not be carried out, and why.
+    pub(crate) fn new(scenario: &Scenario, seed: u64, now_ms: i64) -> Result<Self, String> {
+        let mut keys = Random::new(seed ^ 0x5EED_0F4E_7000_0001);
+        let mut core = Self {
+            venue: Venue::new(seed, now_ms),
+            faults: Faults::default(),
+            usage: Usage::default(),
+            api_key: keys.text(64),
+            secret: keys.text(64),
+            open: true,
+            sessions: BTreeMap::new(),
+            timetable: BTreeMap::new(),
+            late: BTreeMap::new(),
+            past: VecDeque::new(),
+            next_second_ms: (now_ms.div_euclid(SECOND_MS) + 1) * SECOND_MS,
+            sequence: 0,
+        };
+        let scene: Vec<_> = scenario
+            .lines
+            .iter()
+            .filter(|line| !matches!(line.statement, Statement::At { .. } | Statement::Fault(_)))
+            .collect();
+        core.venue
+            .open(scene.iter().map(|line| &line.statement))
+            .map_err(|(index, refusal)| {
+                let line = scene.get(index);
+                let (number, text) = line.map_or((0, ""), |line| (line.number, line.text.as_str()));
+                format!("line {number}: `{text}`: {}", refusal.message)
+            })?;
+        for line in &scenario.lines {
+            if matches!(line.statement, Statement::At { .. } | Statement::Fault(_)) {
+                core.execute(&line.statement, now_ms)
+                    .map_err(|text| format!("line {}: `{}`: {text}", line.number, line.text))?;
+            }
+        }
+        Ok(core)
+    }
+
+    /// The exchange's time, as it believes.
+    pub(crate) fn told_ms(&self, now_ms: i64) -> i64 {
+        now_ms.saturating_add(self.faults.skew_ms)
+    }
+
+    fn number(&mut self) -> u64 {
+        self.sequence += 1;
+        self.sequence
+    }
+
+    /// Carries out a statement.
+    ///
+    /// # Errors
+    /// Why it could not.
+    pub(crate) fn execute(&mut self, statement: &Statement, now_ms: i64) -> Result<(), String> {
+        match statement {
+            Statement::At { after, statement } => {
+                let after = i64::try_from(after.as_millis()).unwrap_or(i64::MAX);
+                let number = self.number();
+                let due_ms = now_ms.saturating_add(after);
+                self.timetable
+                    .insert((due_ms, number), (**statement).clone());
+                Ok(())
+            }
+            Statement::Fault(fault) => {
+                self.faults.apply(fault, now_ms)?;
+                self.act(fault, now_ms);
+                self.play(statement, now_ms)
+            }
+            _ => self.play(statement, now_ms),
+        }
+    }
+
+    fn play(&mut self, statement: &Statement, now_ms: i64) -> Result<(), String> {
+        let output = self.step(&Input::Script(statement), now_ms);
+        output.map(|_| ()).map_err(|refusal| match refusal.code {
+            0 => refusal.message,
+            code => format!("{code} {}", refusal.message),
+        })
+    }
+
+    /// Makes a step of the venue and delivers what it tells.
+    pub(crate) fn step(
+        &mut self,
+        input: &Input<'_>,
+        now_ms: i64,
+    ) -> Result<String, super::refusal::Refusal> {
+        if !self.faults.rest_lag.is_zero() {
+            self.past.push_back((now_ms, self.venue.clone()));
+            if self.past.len() > PAST_MAX {
+                self.past.pop_front();
+            }
+        }
+        let told_ms = self.told_ms(now_ms);
+        let Output {
+            reply,
+            user,
+            market,
+        } = self.venue.step(input, told_ms);
+        self.deliver_user(user, now_ms);
+        for event in market {
+            self.deliver_market(&event, now_ms);
+        }
+        reply
+    }
+
+    /// The venue that account reads answer from: the present, or the past while they lag.
+    pub(crate) fn readable(&mut self, now_ms: i64) -> Option<&mut Venue> {
+        let lag = i64::try_from(self.faults.rest_lag.as_millis()).unwrap_or(i64::MAX);
+        if lag == 0 {
+            return None;
+        }
+        let until = now_ms.saturating_sub(lag);
+        let index = self
+            .past
+            .iter()
+            .rposition(|(at, _)| *at <= until)
+            .unwrap_or(0);
+        self.past.get_mut(index).map(|(_, venue)| venue)
+    }
+
+    /// The part of a mishap that happens once.
+    fn act(&mut self, fault: &Fault, now_ms: i64) {
+        match fault {
+            Fault::Drop { channel, code } => {
+                let code = *code;
+                self.sessions.retain(|_, session| {
+                    let meant = carries(session.route, *channel);
+                    if let (true, Some(code)) = (meant, code) {
+                        let _queued = session.send(Frame::Close(code, ""));
+                    }
+                    !meant
+                });
+            }
+            Fault::Send { channel, text } => {
+                for session in self.sessions.values() {
+                    if carries(session.route, *channel) {
+                        let _queued = session.send(Frame::Text(text.clone()));
+                    }
+                }
+            }
+            Fault::ExpireListenKey { silent } => self.expire_listen_key(!silent, now_ms),
+            Fault::DeleteListenKey => self.venue.listen_key = None,
+            Fault::Stop => {
+                self.open = false;
+                self.sessions.clear();
+            }
+            Fault::Start => self.open = true,
+            _ => {}
+        }
+    }
+
+    fn expire_listen_key(&mut self, tell: bool, now_ms: i64) {
+        let Some(key) = self.venue.listen_key.clone() else {
+            return;
+        };
+        if tell {
+            let event = ListenKeyExpired {
+                e: "listenKeyExpired",
+                emitted: self.told_ms(now_ms),
+                listen_key: &key.text,
+            };
+            let event = UserEvent {
+                name: "listenKeyExpired",
+                json: json(&event),
+            };
+            self.deliver_user(vec![event], now_ms);
+        }
+        self.venue.listen_key = None;
+    }
+
+    fn deliver_user(&mut self, mut events: Vec<UserEvent>, now_ms: i64) {
+        if self.faults.swap {
+            events.reverse();
+        }
+        for event in events {
+            if self.faults.is_muted(Channel::User, event.name, now_ms)
+                || self.faults.loses(Channel::User)
+            {
+                continue;
+            }
+            let json = self.faults.mutate(event.name, event.json);
+            let event = UserEvent {
+                name: event.name,
+                json,
+            };
+            let lateness = self.faults.lateness_ms(Channel::User);
+            for _ in 0..=u8::from(self.faults.duplicates(Channel::User)) {
+                if lateness > 0 {
+                    let number = self.number();
+                    self.late
+                        .insert((now_ms + lateness, number), Late::User(event.clone()));
+                } else {
+                    self.send_user(&event);
+                }
+            }
+        }
+    }
+
+    fn send_user(&mut self, event: &UserEvent) {
+        let Some(key) = self.venue.listen_key.as_ref().map(|key| key.text.clone()) else {
+            return;
+        };
+        self.sessions.retain(|_, session| {
+            let wanted = session
+                .keys
+                .get(&key)
+                .is_some_and(|filter| filter.is_empty() || filter.contains(event.name));
+            !wanted || session.push(&key, &event.json)
+        });
+    }
+
+    fn deliver_market(&mut self, event: &MarketEvent, now_ms: i64) {
+        let emitted = self.told_ms(now_ms);
+        match event {
+            MarketEvent::Mark(symbol) => self.push_marks(Some(symbol), emitted, now_ms),
+            MarketEvent::Contract(json) => {
+                self.push_topic(&Topic::ContractInfo, "contractInfo", json, now_ms);
+            }
+            MarketEvent::Liquidation { symbol, json } => {
+                self.push_topic(&Topic::AllLiquidations, "forceOrder", json, now_ms);
+                let topic = Topic::Liquidations(symbol.clone());
+                self.push_topic(&topic, "forceOrder", json, now_ms);
+            }
+        }
+    }
+
+    /// Pushes marks: of one contract off schedule, or of all at a whole second.
+    fn push_marks(&mut self, only: Option<&str>, emitted: i64, now_ms: i64) {
+        let three = only.is_some() || emitted.div_euclid(SECOND_MS) % 3 == 0;
+        let mut usual = Vec::new();
+        let mut traditional = Vec::new();
+        let mut rows = Vec::new();
+        for contract in self.venue.contracts.values() {
+            let meant = only.is_none_or(|only| only == contract.symbol);
+            let known = contract.mark.is_positive() || contract.dark;
+            if !meant || contract.frozen || !known {
+                continue;
+            }
+            let update = self.venue.mark_update(contract, emitted);
+            let row = json(&update);
+            if contract.symbol == "BTCUSDT" {
+                // Since the merge the array also carries coin-margined rows, marked `st` 2.
+                let coin = super::wire::event::MarkUpdate {
+                    s: "BTCUSD_PERP".to_owned(),
+                    st: 2,
+                    ..update
+                };
+                usual.push(json(&coin));
+            }
+            if contract.is_traditional() {
+                &mut traditional
+            } else {
+                &mut usual
+            }
+            .push(row.clone());
+            rows.push((contract.symbol.clone(), row));
+        }
+        for seconds in if three { &[1, 3][..] } else { &[1][..] } {
+            for (symbol, row) in &rows {
+                let topic = Topic::Mark {
+                    symbol: symbol.clone(),
+                    seconds: *seconds,
+                };
+                self.push_topic(&topic, "markPriceUpdate", row, now_ms);
+            }
+            for frame in [&usual, &traditional] {
+                if !frame.is_empty() {
+                    let array = format!("[{}]", frame.join(","));
+                    let topic = Topic::AllMarks { seconds: *seconds };
+                    self.push_topic(&topic, "markPriceUpdate", &array, now_ms);
+                }
+            }
+        }
+    }
+
+    fn push_books(&mut self, emitted: i64, now_ms: i64) {
+        let wanted: BTreeSet<String> = self
+            .sessions
+            .values()
+            .flat_map(|session| session.topics.values())
+            .filter_map(|topic| match topic {
+                Topic::Book(symbol) => Some(symbol.clone()),
+                _ => None,
+            })
+            .collect();
+        for symbol in wanted {
+            let Some(contract) = self.venue.contracts.get(&symbol) else {
+                continue;
+            };
+            let row = self.venue.book_ticker(contract, emitted);
+            self.push_topic(&Topic::Book(symbol), "bookTicker", &row, now_ms);
+        }
+    }
+
+    fn push_indexes(&mut self, emitted: i64, now_ms: i64) {
+        let rows = self.venue.asset_indexes(emitted);
+        if rows.is_empty() {
+            return;
+        }
+        self.push_topic(
+            &Topic::AssetIndexes,
+            "assetIndexUpdate",
+            &json(&rows),
+            now_ms,
+        );
+        for row in rows {
+            let topic = Topic::AssetIndex(row.s.clone());
+            self.push_topic(&topic, "assetIndexUpdate", &json(&row), now_ms);
+        }
+    }
+
+    fn push_topic(&mut self, topic: &Topic, event: &str, payload: &str, now_ms: i64) {
+        let asked = |session: &Session| session.topics.values().any(|asked| asked == topic);
+        if !self.sessions.values().any(asked)
+            || self.faults.ack_only
+            || self.faults.is_muted(Channel::Market, event, now_ms)
+            || self.faults.loses(Channel::Market)
+        {
+            return;
+        }
+        let payload = self.faults.mutate(event, payload.to_owned());
+        let lateness = self.faults.lateness_ms(Channel::Market);
+        for _ in 0..=u8::from(self.faults.duplicates(Channel::Market)) {
+            if lateness > 0 {
+                let late = Late::Market {
+                    topic: topic.clone(),
+                    payload: payload.clone(),
+                };
+                let number = self.number();
+                self.late.insert((now_ms + lateness, number), late);
+            } else {
+                self.send_topic(topic, &payload);
+            }
+        }
+    }
+
+    fn send_topic(&mut self, topic: &Topic, payload: &str) {
+        self.sessions.retain(|_, session| {
+            let mut asked = session.topics.iter().filter(|(_, asked)| *asked == topic);
+            asked.all(|(stream, _)| session.push(stream, payload))
+        });
+    }
+
+    /// Plays everything that is due, each at its own time; gives when the next is.
+    pub(crate) fn advance(&mut self, now_ms: i64) -> i64 {
+        loop {
+            let scripted = self
+                .timetable
+                .first_key_value()
+                .map_or(i64::MAX, |(key, _)| key.0);
+            let late = self
+                .late
+                .first_key_value()
+                .map_or(i64::MAX, |(key, _)| key.0);
+            let due_ms = scripted.min(late).min(self.next_second_ms);
+            if due_ms > now_ms {
+                let silent = self.faults.silent_until_ms;
+                return if silent > now_ms {
+                    due_ms.min(silent)
+                } else {
+                    due_ms
+                };
+            }
+            if scripted == due_ms {
+                if let Some((_, statement)) = self.timetable.pop_first()
+                    && let Err(text) = self.execute(&statement, due_ms)
+                {
+                    tracing::warn!(?statement, text, "scenario line could not be carried out");
+                }
+            } else if late == due_ms {
+                match self.late.pop_first() {
+                    Some((_, Late::User(event))) => self.send_user(&event),
+                    Some((_, Late::Market { topic, payload })) => self.send_topic(&topic, &payload),
+                    None => {}
+                }
+            } else {
+                self.second(due_ms);
+                self.next_second_ms += SECOND_MS;
+            }
+        }
+    }
+
+    fn second(&mut self, now_ms: i64) {
+        let _told = self.step(&Input::Second, now_ms);
+        let emitted = self.told_ms(now_ms).div_euclid(SECOND_MS) * SECOND_MS;
+        self.push_marks(None, emitted, now_ms);
+        self.push_books(emitted, now_ms);
+        self.push_indexes(emitted, now_ms);
+        let told_ms = self.told_ms(now_ms);
+        if self
+            .venue
+            .listen_key
+            .as_ref()
+            .is_some_and(|key| key.expires_ms <= told_ms)
+        {
+            self.expire_listen_key(true, now_ms);
+        }
+        self.sessions.retain(|_, session| {
+            let age_ms = now_ms - session.opened_ms;
+            if age_ms >= DAY_MS {
+                let _queued = session.send(Frame::Close(1001, "24 hours"));
+                return false;
+            }
+            let ping = age_ms >= PING_MS && age_ms % PING_MS < SECOND_MS;
+            !ping || session.send(Frame::Ping)
+        });
+    }
+
+    /// Lets a connection in.
+    pub(crate) fn connect(&mut self, request: Request, session: Session) -> u64 {
+        let id = self.number();
+        let mut session = session;
+        for name in request.streams {
+            let meaning = topic(&name, session.route, &self.venue.contracts);
+            session.topics.insert(name, meaning);
+        }
+        self.sessions.insert(id, session);
+        id
+    }
+
+    pub(crate) fn disconnect(&mut self, id: u64) {
+        self.sessions.remove(&id);
+    }
+
+    pub(crate) fn session(&mut self, id: u64) -> Option<&mut Session> {
+        self.sessions.get_mut(&id)
+    }
+
+    /// How many connections of a channel are open.
+    pub(crate) fn connections(&self, channel: Channel) -> usize {
+        self.sessions
+            .values()
+            .filter(|session| carries(session.route, channel))
+            .count()
+    }
+
+    /// Adds streams to a connection; `false` when there are too many.
+    pub(crate) fn subscribe(&mut self, id: u64, names: Vec<String>) -> bool {
+        let contracts = &self.venue.contracts;
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return true;
+        };
+        for name in names {
+            if super::session::is_listen_key(&name) {
+                session.keys.entry(name).or_default();
+            } else {
+                let meaning = topic(&name, session.route, contracts);
+                session.topics.insert(name, meaning);
+            }
+        }
+        session.topics.len() <= STREAMS_MAX
+    }
+}
+
+fn carries(route: Route, channel: Channel) -> bool {
+    match channel {
+        Channel::User => route == Route::Private,
+        Channel::Market => matches!(route, Route::Market | Route::Public | Route::Legacy),
+        Channel::Api => route == Route::Api,
+    }
+}

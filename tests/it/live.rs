@@ -1,0 +1,470 @@
+//! The whole chain on loopback: simulated exchange, production client, mirror, engine. The
+//! exchange's own ledger, kept with its own arithmetic, says what is true.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crossguard::clock::Clock;
+use crossguard::daemon::core::{Core, PolicyInForce};
+use crossguard::daemon::report::PoolReport;
+use crossguard::daemon::{Asked, Audience, GuardHandle, spine};
+use crossguard::exchange::{self, Credentials, Environment, Note};
+use crossguard::guard::Detail;
+use crossguard::guard::policy::Policy;
+use crossguard::guard::verdict::{Code, Decision, Judgement};
+use crossguard::margin::account::PositionSide;
+use crossguard::margin::amount::{cut, cut_quotient};
+use crossguard::mirror::Notice;
+use crossguard::mirror::plane::Plane;
+use crossguard::scenario::{self, Scenario, Statement};
+use crossguard::sim::{self, Sim, Truth};
+use rust_decimal::Decimal;
+use tokio_util::sync::CancellationToken;
+
+use crate::rig;
+
+/// Longest wait for anything that must happen.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A running chain.
+pub(crate) struct Live {
+    pub(crate) sim: Sim,
+    pub(crate) exchange: sim::Handle,
+    pub(crate) guard: GuardHandle,
+    stop: CancellationToken,
+}
+
+/// Nobody listens.
+struct Silence;
+
+impl Audience for Silence {
+    fn wants_figures(&self) -> bool {
+        false
+    }
+    fn figures(&mut self, _: &[PoolReport]) {}
+    fn notice(&mut self, _: &Notice) {}
+    fn state(&mut self, _: &Core) {}
+    fn note(&mut self, _: &Note) {}
+    fn tick(&mut self, _: &Core, _: &Clock) {}
+}
+
+impl Live {
+    /// Starts the chain on this scene and waits until every plane is fresh.
+    pub(crate) async fn start(scene: &str) -> Self {
+        let scenario = Scenario::parse(scene).unwrap();
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        let options = sim::Options {
+            listen,
+            scenario: Some(scenario),
+            seed: 1,
+        };
+        let sim = Sim::start(options).await.unwrap();
+        let to = sim.announcement();
+        let environment = Environment::Custom {
+            rest: to.rest.clone(),
+            stream: to.stream.clone(),
+            ws_api: to.ws_api.clone(),
+        };
+        let credentials = Credentials::hmac(to.api_key.clone(), to.secret.clone());
+        let in_force = PolicyInForce {
+            policy: Policy::default(),
+            fingerprint: "sha256:test".to_owned(),
+        };
+        let clock = Clock::machine();
+        let (spine, ends) = spine(in_force, 1, false, clock.clone(), Box::new(Silence));
+        let stop = CancellationToken::new();
+        tokio::spawn(spine.run(stop.clone()));
+        let options = exchange::Options {
+            environment,
+            credentials: Some(credentials),
+            clock,
+            seed: 1,
+            state_dir: None,
+            extra_roots: None,
+        };
+        tokio::spawn(exchange::run(
+            options,
+            ends.exchange,
+            ends.demand,
+            stop.clone(),
+        ));
+        let exchange = sim.handle();
+        let live = Self {
+            sim,
+            exchange,
+            guard: ends.handle,
+            stop,
+        };
+        live.until_fresh().await;
+        live
+    }
+
+    /// Waits until this holds of the guard's planes.
+    pub(crate) async fn until_planes(&self, what: &str, holds: impl Fn(&[Plane]) -> bool) {
+        let mut last = Vec::new();
+        let waited = tokio::time::timeout(DEADLINE, async {
+            loop {
+                let status = self.guard.status().await.unwrap();
+                last = status.inputs.planes;
+                let stale: Vec<Plane> = last
+                    .iter()
+                    .filter(|status| !status.fresh)
+                    .map(|status| status.plane)
+                    .collect();
+                if holds(&stale) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        });
+        let waited = waited.await;
+        assert!(waited.is_ok(), "{what}: {last:#?}");
+    }
+
+    pub(crate) async fn until_fresh(&self) {
+        self.until_planes("every plane becomes fresh", <[Plane]>::is_empty)
+            .await;
+    }
+
+    pub(crate) fn say(&self, line: &str) {
+        self.exchange
+            .command(line)
+            .unwrap_or_else(|error| panic!("{line}: {error}"));
+    }
+
+    /// Asks for an order written as an `order` line of a scenario.
+    pub(crate) async fn check(&self, words: &str) -> Judgement {
+        let statement = scenario::parse_line(&format!("order {words}"))
+            .unwrap()
+            .unwrap();
+        let Statement::Order(line) = statement else {
+            panic!("{words}")
+        };
+        let asked = Asked {
+            intent: rig::intent(&line),
+            client: None,
+            dry_run: true,
+            detail: Detail::Full,
+        };
+        self.guard.check(asked).await.unwrap().judgement
+    }
+
+    /// Waits until mirror and truth are equal in every field.
+    async fn until_equal(&self, what: &str) {
+        let mut difference = String::new();
+        let waited = tokio::time::timeout(DEADLINE, async {
+            loop {
+                match self.difference().await {
+                    Ok(()) => return,
+                    Err(found) => difference = found,
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        });
+        let waited = waited.await;
+        assert!(waited.is_ok(), "{what}: {difference}");
+    }
+
+    async fn difference(&self) -> Result<(), String> {
+        let truth = self.exchange.truth();
+        self.compare_pools(&truth).await?;
+        self.compare_positions(&truth).await?;
+        let orders = self.guard.orders().await.unwrap().orders;
+        let (ours, theirs) = (orders.len(), truth.orders.len() + truth.algo_orders.len());
+        same("orders", &ours.to_string(), &theirs.to_string())
+    }
+
+    async fn compare_pools(&self, truth: &Truth) -> Result<(), String> {
+        let report = self.guard.account().await.unwrap();
+        for wallet in &report.wallets {
+            let name = wallet.asset.as_str();
+            let Some(theirs) = truth.assets.get(name) else {
+                continue;
+            };
+            let exact = |figure: Decimal| cut(figure).normalize().to_string();
+            same_figure(
+                name,
+                "wallet",
+                exact(wallet.wallet_balance.get()),
+                &theirs.wallet_balance,
+            )?;
+            same_figure(
+                name,
+                "cross wallet",
+                exact(wallet.cross_wallet_balance.get()),
+                &theirs.cross_wallet_balance,
+            )?;
+        }
+        for pool in &report.pools {
+            let name = pool.asset.as_str();
+            let figures = pool.figures.as_ref().map_err(ToString::to_string)?;
+            let theirs = truth
+                .assets
+                .get(name)
+                .ok_or("a pool the exchange does not know")?;
+            let exact = |figure: Decimal| cut(figure).normalize().to_string();
+            let quotient = |figure: Decimal| cut_quotient(figure).normalize().to_string();
+            let rows = [
+                (
+                    "crossUnPnl",
+                    exact(figures.cross_unrealized_pnl.get()),
+                    &theirs.cross_unrealized_profit,
+                ),
+                (
+                    "maintMargin",
+                    exact(figures.maintenance_margin.get()),
+                    &theirs.cross_maint_margin,
+                ),
+                (
+                    "availableBalance",
+                    quotient(figures.available_balance.get()),
+                    &theirs.available_balance,
+                ),
+            ];
+            for (figure, ours, theirs) in rows {
+                same_figure(name, figure, ours, theirs)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn compare_positions(&self, truth: &Truth) -> Result<(), String> {
+        let report = self.guard.positions().await.unwrap();
+        let mut held = 0;
+        for of_symbol in &report.symbols {
+            let name = of_symbol.symbol.as_str();
+            for position in of_symbol.positions.as_ref().map_err(ToString::to_string)? {
+                held += 1;
+                let side = match position.position_side {
+                    PositionSide::Both => "BOTH",
+                    PositionSide::Long => "LONG",
+                    PositionSide::Short => "SHORT",
+                };
+                let theirs = truth
+                    .positions
+                    .iter()
+                    .find(|row| row.symbol == name && row.position_side == side)
+                    .ok_or_else(|| format!("{name} {side} is not held"))?;
+                let rows = [
+                    (
+                        "amount",
+                        position.leg.quantity.to_string(),
+                        &theirs.position_amt,
+                    ),
+                    (
+                        "mark",
+                        position.mark.price().to_string(),
+                        &theirs.mark_price,
+                    ),
+                    (
+                        "uPnL",
+                        plain(cut(position.unrealized_pnl.get())),
+                        &theirs.unrealized_profit,
+                    ),
+                    (
+                        "maint",
+                        plain(cut(position.maintenance_margin.get())),
+                        &theirs.maint_margin,
+                    ),
+                    (
+                        "isolated",
+                        plain(cut(position.leg.isolated_wallet.get())),
+                        &theirs.isolated_wallet,
+                    ),
+                ];
+                for (figure, ours, theirs) in rows {
+                    same_figure(name, figure, ours, theirs)?;
+                }
+            }
+        }
+        let theirs = truth
+            .positions
+            .iter()
+            .filter(|row| {
+                row.position_amt
+                    .parse::<Decimal>()
+                    .is_ok_and(|amount| !amount.is_zero())
+            })
+            .count();
+        same("positions", &held.to_string(), &theirs.to_string())
+    }
+
+    pub(crate) async fn end(self) {
+        self.stop.cancel();
+        self.sim.shutdown().await;
+    }
+}
+
+fn plain(figure: Decimal) -> String {
+    figure.normalize().to_string()
+}
+
+fn same_figure(of: &str, figure: &str, ours: String, theirs: &str) -> Result<(), String> {
+    let theirs = plain(
+        theirs
+            .parse::<Decimal>()
+            .map_err(|error| format!("{theirs}: {error}"))?,
+    );
+    same(&format!("{of} {figure}"), &ours, &theirs)
+}
+
+fn same(what: &str, ours: &str, theirs: &str) -> Result<(), String> {
+    if ours == theirs {
+        Ok(())
+    } else {
+        Err(format!("{what}: ours {ours}, theirs {theirs}"))
+    }
+}
+
+const SCENE: &str = "
+symbol BTCUSDT tick 0.1 step 0.001 min-notional 5
+symbol ETHUSDT tick 0.01 step 0.001 min-notional 5
+symbol SOLUSDT tick 0.01 step 1 min-notional 5
+symbol BTCUSDC tick 0.1 step 0.001 min-notional 5 quote USDC margin USDC
+brackets BTCUSDT 0 50000 0.004 125x | 50000 600000 0.005 100x | 600000 3000000 0.0065 75x
+brackets ETHUSDT 0 5000 0.005 100x | 5000 60000 0.0065 75x | 60000 3000000 0.01 50x
+brackets SOLUSDT 0 2000 0.01 50x | 2000 90000 0.025 20x | 90000 3000000 0.05 10x
+brackets BTCUSDC 0 50000 0.004 125x | 50000 600000 0.005 100x
+mark BTCUSDT 60000
+mark ETHUSDT 3000
+mark SOLUSDT 150
+mark BTCUSDC 60000
+wallet USDT 10000
+wallet USDC 2000
+leverage BTCUSDT 20
+leverage ETHUSDT 7
+leverage SOLUSDT 10
+leverage BTCUSDC 3
+";
+
+#[tokio::test]
+async fn a_fresh_guard_answers_from_the_exchanges_own_frames() {
+    let live = Live::start(&format!("{SCENE}\npos BTCUSDT crossed 20x +0.1 @ 60000\n")).await;
+    live.until_equal("after the snapshot").await;
+    assert_eq!(
+        live.check("BTCUSDT buy 0.01").await.decision,
+        Decision::Allow
+    );
+    // 1.5 more comes to 96,000 of 10,000.
+    let greedy = live.check("BTCUSDT buy 1.5").await;
+    assert_eq!(greedy.decision, Decision::Reject);
+    assert_eq!(
+        greedy.findings[0].code,
+        Code::LiquidationDistance,
+        "{}",
+        greedy.why
+    );
+    // A symbol that is not followed waits for its first mark and is then judged.
+    assert_eq!(
+        live.check("ETHUSDT buy 0.1").await.decision,
+        Decision::Allow
+    );
+    live.end().await;
+}
+
+#[tokio::test]
+async fn the_guard_sends_nothing_but_reads() {
+    let live = Live::start(SCENE).await;
+    let usage = live.exchange.truth().usage;
+    assert!(
+        !usage.trading_called && !usage.listen_key_deleted,
+        "{:?}",
+        usage.calls
+    );
+    let changing: Vec<_> = usage
+        .calls
+        .iter()
+        .filter(|(method, path)| method != "GET" && path != "/fapi/v1/listenKey")
+        .collect();
+    assert!(changing.is_empty(), "{changing:?}");
+    live.end().await;
+}
+
+/// A published generator (xorshift64*): the seed is all there is to remember.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % sides
+    }
+
+    fn pick<'a>(&mut self, among: &[&'a str]) -> &'a str {
+        among[usize::try_from(self.roll(among.len() as u64)).unwrap()]
+    }
+}
+
+/// One thing that happens to the account; lines the exchange refuses (no margin, nothing to
+/// cancel) are part of life.
+fn something(dice: &mut Dice, hedge: bool) -> String {
+    let (symbol, unit, price) = match dice.roll(4) {
+        0 => ("BTCUSDT", 1, 60_000),
+        1 => ("ETHUSDT", 20, 3_000),
+        2 => ("SOLUSDT", 1_000, 150),
+        _ => ("BTCUSDC", 1, 60_000),
+    };
+    let side = dice.pick(&["buy", "sell"]);
+    let leg = if hedge {
+        dice.pick(&[" long", " short"])
+    } else {
+        ""
+    };
+    let thousandths = unit * (1 + dice.roll(30));
+    let quantity = Decimal::new(i64::try_from(thousandths).unwrap(), 3)
+        .round_dp(if unit == 1_000 { 0 } else { 3 });
+    let away = Decimal::new(i64::try_from(980 + dice.roll(41)).unwrap(), 3);
+    let near = (Decimal::from(price) * away).round_dp(1);
+    match dice.roll(12) {
+        0..=3 => format!("order {symbol} {side} {quantity}{leg}"),
+        4..=6 => format!("order {symbol} {side} {quantity} @ {near}{leg}"),
+        7 => format!("cancel {symbol}"),
+        8 | 9 => format!("mark {symbol} {near}"),
+        10 => format!("transfer USDT {}", dice.roll(200)),
+        _ => format!("funding {symbol} 0.000{}", 1 + dice.roll(9)),
+    }
+}
+
+async fn random_traffic(seed: u64, hedge: bool, isolated: &str) {
+    println!("seed {seed} hedge {hedge} isolated {isolated}");
+    let mode = if hedge { "mode hedge\n" } else { "" };
+    let margin = if isolated.is_empty() {
+        String::new()
+    } else {
+        format!("margin {isolated} isolated\n")
+    };
+    let live = Live::start(&format!("{mode}{SCENE}{margin}")).await;
+    let mut dice = Dice(seed);
+    let mut refused = 0;
+    for step in 0..120 {
+        let line = something(&mut dice, hedge);
+        refused += u32::from(live.exchange.command(&line).is_err());
+        if step % 10 == 9 {
+            live.until_equal(&format!("seed {seed}, step {step}, {line}"))
+                .await;
+        }
+    }
+    let status = live.guard.status().await.unwrap();
+    let truth = live.exchange.truth();
+    println!(
+        "{refused} refused; {:?}; {} orders; {:?}",
+        status.counts,
+        truth.orders.len(),
+        truth.assets.get("USDT")
+    );
+    assert_eq!(
+        status.counters.drifts, 0,
+        "events alone told everything: {:?}",
+        status.drift
+    );
+    live.end().await;
+}
+
+#[tokio::test]
+async fn i2_mirror_and_truth_agree_to_the_last_digit_after_random_traffic() {
+    random_traffic(0x5EED_0001, false, "").await;
+    random_traffic(0x5EED_0002, false, "ETHUSDT").await;
+    random_traffic(0x5EED_0003, true, "").await;
+    random_traffic(0x5EED_0004, true, "SOLUSDT").await;
+}

@@ -1,0 +1,524 @@
+//! An account made from scenario text: every statement becomes what the exchange client would have
+//! said, and the spine's own step takes it.
+
+use std::sync::Arc;
+
+use crossguard::clock::Clock;
+use crossguard::daemon::core::{Ask, Core, Input, Output, PolicyInForce};
+use crossguard::daemon::report::Answer;
+use crossguard::guard::Detail;
+use crossguard::guard::policy::Policy;
+use crossguard::margin::account::{
+    Asset, AssetMode, Lot, MarginMode, PositionMode, PositionSide, Rules, Settings, Side, Symbol,
+};
+use crossguard::margin::amount::{Amount, Leverage, MarkPrice, Notional, Price, Quantity, Rate};
+use crossguard::margin::bracket::{Bracket, BracketTable, next_maintenance_amount};
+use crossguard::margin::order::{OpenOrder, OrderId, OrderIntent, OrderKind, TriggerBy};
+use crossguard::mirror::event::*;
+use crossguard::scenario::{self, ConditionalKind, MarginType, OrderLine, Scenario, Statement};
+use rust_decimal::Decimal;
+
+/// The spine with everything fresh, on a clock that moves only when told.
+pub(crate) struct Rig {
+    /// The spine.
+    pub(crate) core: Core,
+    /// Its clock.
+    pub(crate) clock: Clock,
+    next_order: i64,
+    modes: (PositionMode, AssetMode),
+}
+
+/// A symbol by name.
+pub(crate) fn symbol(name: &str) -> Symbol {
+    Symbol::new(name).unwrap()
+}
+
+/// An asset by name.
+pub(crate) fn asset(name: &str) -> Asset {
+    Asset::new(name).unwrap()
+}
+
+impl Rig {
+    /// An empty account under the shipped policy, live on its first connection.
+    pub(crate) fn new() -> Self {
+        let in_force = PolicyInForce {
+            policy: Policy::default(),
+            fingerprint: "sha256:test".to_owned(),
+        };
+        let clock = Clock::manual(1_790_000_000_000);
+        let core = Core::new(in_force, 7);
+        let modes = (PositionMode::OneWay, AssetMode::Single);
+        let mut rig = Self {
+            core,
+            clock,
+            next_order: 1,
+            modes,
+        };
+        let at = rig.clock.now();
+        rig.tell(Event::ClockOffset(ClockOffset {
+            offset_ms: 0,
+            error_ms: 1,
+            at,
+        }));
+        rig.tell(Event::KeyAccepted { at });
+        rig.tell(Event::Rules(rig.read(vec![])));
+        rig.tell(Event::Brackets(rig.read(vec![])));
+        rig.tell_config();
+        rig.tell(Event::SymbolSettings(rig.read(vec![])));
+        rig.tell(Event::UserStreamOpened(Connection { epoch: 1, at }));
+        rig.tell(Event::AccountTruth(rig.read(AccountTruth {
+            balances: vec![],
+            positions: vec![],
+            credits: false,
+        })));
+        rig.tell(Event::OrdersTruth(rig.read(OrdersTruth { orders: vec![] })));
+        rig
+    }
+
+    /// An account as the text says; `expect` lines are given back with their line numbers.
+    pub(crate) fn from_text(text: &str) -> (Self, Vec<(usize, String)>) {
+        let scenario = Scenario::parse(text).unwrap_or_else(|mistakes| {
+            panic!(
+                "{}",
+                mistakes
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join("\n")
+            )
+        });
+        let mut rig = Self::new();
+        let mut expectations = Vec::new();
+        for line in &scenario.lines {
+            match &line.statement {
+                Statement::Expect(text) => expectations.push((line.number, text.clone())),
+                statement => rig.play(statement),
+            }
+        }
+        (rig, expectations)
+    }
+
+    /// Tells the spine one event, a millisecond later.
+    pub(crate) fn tell(&mut self, event: Event) -> Vec<Output> {
+        self.clock.advance_ms(1);
+        self.core.step(Input::Event(event), self.clock.now())
+    }
+
+    /// A value read over REST just now.
+    pub(crate) fn read<T>(&self, value: T) -> Read<T> {
+        self.clock.advance_ms(1);
+        Read {
+            asked: self.clock.now(),
+            answered: self.clock.now(),
+            value,
+        }
+    }
+
+    fn tell_config(&mut self) {
+        let (position_mode, asset_mode) = self.modes;
+        let config = AccountConfig {
+            position_mode,
+            asset_mode,
+            can_trade: true,
+        };
+        self.tell(Event::AccountConfig(self.read(config)));
+    }
+
+    /// Asks whether an order may be sent.
+    pub(crate) fn ask(&mut self, intent: OrderIntent, dry_run: bool) -> Answer {
+        let ask = Ask {
+            ticket: 1,
+            intent,
+            client: None,
+            dry_run,
+            detail: Detail::Full,
+        };
+        let outputs = self
+            .core
+            .step(Input::Check(Box::new(ask)), self.clock.now());
+        outputs
+            .into_iter()
+            .find_map(|output| match output {
+                Output::Answer { answer, .. } => Some(*answer),
+                _ => None,
+            })
+            .expect("the question is answered at once")
+    }
+
+    /// Asks for an order written as an `order` line of a scenario.
+    pub(crate) fn check(&mut self, words: &str) -> Answer {
+        let statement = scenario::parse_line(&format!("order {words}"))
+            .unwrap()
+            .unwrap();
+        let Statement::Order(line) = statement else {
+            panic!("{words}")
+        };
+        self.ask(intent(&line), true)
+    }
+
+    fn play(&mut self, statement: &Statement) {
+        match statement {
+            Statement::PositionMode(mode) => {
+                self.modes.0 = match mode {
+                    scenario::PositionMode::OneWay => PositionMode::OneWay,
+                    scenario::PositionMode::Hedge => PositionMode::Hedge,
+                };
+                self.tell_config();
+                self.refresh();
+            }
+            Statement::AssetMode(mode) => {
+                self.modes.1 = match mode {
+                    scenario::AssetMode::Single => AssetMode::Single,
+                    scenario::AssetMode::Multi => AssetMode::Multi,
+                };
+                self.tell_config();
+            }
+            Statement::Symbol(line) => self.play_symbol(line),
+            Statement::Brackets {
+                symbol: name,
+                tiers,
+            } => self.play_brackets(name, tiers),
+            Statement::Wallet {
+                asset: name,
+                amount,
+            } => self.balance(name, *amount),
+            Statement::Leverage {
+                symbol: name,
+                leverage,
+            } => {
+                self.settings(name, |settings| {
+                    settings.leverage = Leverage::new(*leverage).unwrap();
+                });
+            }
+            Statement::MarginType {
+                symbol: name,
+                margin_type,
+            } => {
+                self.settings(name, |settings| {
+                    settings.margin_mode = margin_mode(*margin_type);
+                });
+            }
+            Statement::AutoAddMargin { symbol: name, on } => {
+                self.settings(name, |settings| settings.auto_add_margin = *on);
+            }
+            Statement::Position(line) => self.play_position(line),
+            Statement::Mark {
+                symbol: name,
+                price,
+            } => self.mark(name, *price),
+            Statement::Order(line) => self.play_order(line),
+            Statement::Transfer {
+                asset: name,
+                amount,
+            } => self.transfer(name, *amount),
+            other => panic!("the rig does not play {other:?}"),
+        }
+    }
+
+    /// After a change of mode the account is read anew, as the exchange client would.
+    fn refresh(&mut self) {
+        let figures = ExchangeFigures {
+            maintenance_margin: Amount::ZERO,
+            initial_margin: Amount::ZERO,
+            open_order_initial_margin: Amount::ZERO,
+            available_balance: Amount::ZERO,
+        };
+        let book = self.core.mirror().book();
+        let balances = book
+            .assets()
+            .filter_map(|asset| {
+                let (wallet_balance, cross_wallet_balance) = book.balances(asset.as_str())?;
+                let asset = asset.clone();
+                let balance = BalanceUpdate {
+                    asset,
+                    wallet_balance,
+                    cross_wallet_balance,
+                };
+                Some(TruthBalance {
+                    balance,
+                    updated_ms: 0,
+                    figures,
+                })
+            })
+            .collect();
+        let truth = AccountTruth {
+            balances,
+            positions: vec![],
+            credits: false,
+        };
+        self.tell(Event::AccountTruth(self.read(truth)));
+        self.tell(Event::OrdersTruth(
+            self.read(OrdersTruth { orders: vec![] }),
+        ));
+    }
+
+    fn play_symbol(&mut self, line: &scenario::SymbolLine) {
+        let lot = Lot {
+            min: Some(Quantity::new(line.step)),
+            max: None,
+            step: Some(Quantity::new(line.step)),
+        };
+        let rules = Rules {
+            trading: line.status == "TRADING",
+            status: line.status.clone(),
+            margin_asset: asset(&line.margin),
+            quote_asset: asset(&line.quote),
+            delivery_ms: None,
+            tick: Some(Price::new(line.tick)),
+            price_min: Some(Price::new(line.tick)),
+            price_max: None,
+            lot,
+            market_lot: lot,
+            notional_min: Some(Notional::new(line.min_notional)),
+            price_multiplier_up: Some(Rate::new(Decimal::ONE + line.percent_price)),
+            price_multiplier_down: Some(Rate::new(Decimal::ONE - line.percent_price)),
+            trigger_protect: None,
+        };
+        let known = self
+            .core
+            .mirror()
+            .listed()
+            .map(|(symbol, rules)| SymbolRules {
+                symbol: symbol.clone(),
+                rules: rules.clone(),
+            });
+        let mut all: Vec<SymbolRules> = known.collect();
+        all.push(SymbolRules {
+            symbol: symbol(&line.symbol),
+            rules,
+        });
+        self.tell(Event::Rules(self.read(all)));
+        self.settings(&line.symbol, |_| {});
+    }
+
+    fn play_brackets(&mut self, name: &str, tiers: &[scenario::Tier]) {
+        let mut brackets: Vec<Bracket> = Vec::new();
+        for tier in tiers {
+            let (floor, rate) = (Notional::new(tier.floor), Rate::new(tier.rate));
+            let amount = brackets.last().map_or(Amount::ZERO, |before| {
+                next_maintenance_amount(before, floor, rate).unwrap()
+            });
+            brackets.push(Bracket {
+                floor,
+                cap: Notional::new(tier.cap),
+                maintenance_margin_rate: rate,
+                maintenance_amount: amount,
+                leverage_max: Leverage::new(tier.leverage_max).unwrap(),
+            });
+        }
+        let table = BracketTable::try_new(brackets).map(Arc::new);
+        let row = SymbolBrackets {
+            symbol: symbol(name),
+            table,
+        };
+        self.tell(Event::Brackets(self.read(vec![row])));
+    }
+
+    /// Changes a symbol's settings, beginning with crossed at 20x.
+    pub(crate) fn settings(&mut self, name: &str, change: impl FnOnce(&mut Settings)) {
+        let known = self
+            .core
+            .mirror()
+            .book()
+            .state(name)
+            .and_then(|state| state.settings);
+        let mut settings = known.unwrap_or(Settings {
+            leverage: Leverage::new(20).unwrap(),
+            margin_mode: MarginMode::Crossed,
+            auto_add_margin: false,
+            notional_max: None,
+        });
+        change(&mut settings);
+        let row = SymbolSettings {
+            symbol: symbol(name),
+            settings,
+        };
+        self.tell(Event::SymbolSettings(self.read(vec![row])));
+    }
+
+    fn balances(&self, name: &str) -> (Decimal, Decimal) {
+        let known = self.core.mirror().book().balances(name);
+        known.map_or((Decimal::ZERO, Decimal::ZERO), |(wallet, cross)| {
+            (wallet.get(), cross.get())
+        })
+    }
+
+    fn balance(&mut self, name: &str, wallet: Decimal) {
+        let (before, cross) = self.balances(name);
+        self.account_update(name, wallet, cross + wallet - before, vec![]);
+    }
+
+    fn transfer(&mut self, name: &str, amount: Decimal) {
+        let (wallet, cross) = self.balances(name);
+        self.account_update(name, wallet + amount, cross + amount, vec![]);
+    }
+
+    fn account_update(
+        &mut self,
+        name: &str,
+        wallet: Decimal,
+        cross: Decimal,
+        positions: Vec<PositionUpdate>,
+    ) {
+        let at = self.clock.now().wall_ms;
+        let balance = BalanceUpdate {
+            asset: asset(name),
+            wallet_balance: Amount::new(wallet),
+            cross_wallet_balance: Amount::new(cross),
+        };
+        self.tell(Event::AccountUpdate(AccountUpdate {
+            event_ms: at,
+            transaction_ms: at,
+            reason: "ORDER".to_owned(),
+            balances: vec![balance],
+            positions,
+        }));
+    }
+
+    fn play_position(&mut self, line: &scenario::PositionLine) {
+        self.settings(&line.symbol, |settings| {
+            settings.leverage = Leverage::new(line.leverage).unwrap();
+            settings.margin_mode = margin_mode(line.margin_type);
+        });
+        let pool = {
+            let state = self.core.mirror().book().state(&line.symbol).unwrap();
+            state.margin_asset.clone().unwrap().to_string()
+        };
+        let isolated_wallet = match line.margin_type {
+            MarginType::Crossed => Decimal::ZERO,
+            MarginType::Isolated => line
+                .isolated_wallet
+                .unwrap_or_else(|| line.amount.abs() * line.entry / Decimal::from(line.leverage)),
+        };
+        let position = PositionUpdate {
+            symbol: symbol(&line.symbol),
+            position_side: side_of(line.position_side),
+            quantity: Quantity::new(line.amount),
+            entry_price: Price::new(line.entry),
+            isolated_wallet: Amount::new(isolated_wallet),
+            margin_mode: Some(margin_mode(line.margin_type)),
+        };
+        let (wallet, cross) = self.balances(&pool);
+        self.account_update(&pool, wallet, cross - isolated_wallet, vec![position]);
+        if self.core.mirror().mark_meta(&line.symbol).is_none() {
+            self.mark(&line.symbol, line.entry);
+        }
+    }
+
+    /// Tells a mark with the present time.
+    pub(crate) fn mark(&mut self, name: &str, price: Decimal) {
+        let event_ms = self.clock.now().wall_ms;
+        self.tell(Event::Mark(MarkUpdate {
+            symbol: symbol(name),
+            mark: MarkPrice::new(Price::new(price)),
+            funding_rate: Some(Rate::ZERO),
+            next_funding_ms: None,
+            event_ms,
+        }));
+    }
+
+    fn play_order(&mut self, line: &OrderLine) {
+        let intent = intent(line);
+        let number = self.next_order;
+        self.next_order += 1;
+        let id = if intent.kind.is_conditional() {
+            OrderId::Algo(number)
+        } else {
+            OrderId::Order(number)
+        };
+        let order = OpenOrder {
+            id,
+            client_order_id: intent.client_order_id.clone().unwrap_or_default(),
+            symbol: intent.symbol.clone(),
+            side: intent.side,
+            position_side: intent.position_side,
+            kind: intent.kind,
+            remaining: intent.quantity.unwrap_or_default(),
+            reduce_only: intent.reduce_only,
+            close_position: intent.close_position,
+            trigger_by: TriggerBy::Last,
+            price_protect: false,
+        };
+        let at = self.clock.now().wall_ms;
+        let event = if intent.kind.is_conditional() {
+            Event::AlgoUpdate(AlgoUpdate {
+                event_ms: at,
+                transaction_ms: at,
+                order,
+                status: AlgoStatus::Waiting,
+                became: None,
+                refusal: None,
+            })
+        } else {
+            Event::OrderUpdate(OrderUpdate {
+                event_ms: at,
+                transaction_ms: at,
+                order,
+                filled: Quantity::ZERO,
+                status: OrderStatus::Working,
+                origin: OrderOrigin::Client,
+                expiry_reason: None,
+            })
+        };
+        self.tell(event);
+    }
+}
+
+fn margin_mode(margin_type: MarginType) -> MarginMode {
+    match margin_type {
+        MarginType::Crossed => MarginMode::Crossed,
+        MarginType::Isolated => MarginMode::Isolated,
+    }
+}
+
+fn side_of(side: scenario::PositionSide) -> PositionSide {
+    match side {
+        scenario::PositionSide::Both => PositionSide::Both,
+        scenario::PositionSide::Long => PositionSide::Long,
+        scenario::PositionSide::Short => PositionSide::Short,
+    }
+}
+
+/// The order that an `order` line writes down.
+pub(crate) fn intent(line: &OrderLine) -> OrderIntent {
+    let price = line.price.map(Price::new);
+    let kind = match (&line.conditional, price) {
+        (None, None) => OrderKind::Market,
+        (None, Some(price)) => OrderKind::Limit { price },
+        (Some(conditional), price) => match (conditional.kind, price) {
+            (ConditionalKind::Stop(trigger), None) => OrderKind::StopMarket {
+                trigger: Price::new(trigger),
+            },
+            (ConditionalKind::Stop(trigger), Some(price)) => OrderKind::Stop {
+                trigger: Price::new(trigger),
+                price,
+            },
+            (ConditionalKind::TakeProfit(trigger), None) => OrderKind::TakeProfitMarket {
+                trigger: Price::new(trigger),
+            },
+            (ConditionalKind::TakeProfit(trigger), Some(price)) => OrderKind::TakeProfit {
+                trigger: Price::new(trigger),
+                price,
+            },
+            (ConditionalKind::Trailing { callback, activate }, _) => {
+                OrderKind::TrailingStopMarket {
+                    activation: activate.map(Price::new),
+                    callback: Rate::new(callback / Decimal::ONE_HUNDRED),
+                }
+            }
+        },
+    };
+    OrderIntent {
+        symbol: symbol(&line.symbol),
+        side: match line.side {
+            scenario::Side::Buy => Side::Buy,
+            scenario::Side::Sell => Side::Sell,
+        },
+        position_side: side_of(line.position_side),
+        kind,
+        quantity: line.quantity.map(Quantity::new),
+        reduce_only: line.reduce_only,
+        close_position: line.close_position,
+        client_order_id: line.id.clone(),
+    }
+}
