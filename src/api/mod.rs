@@ -19,10 +19,22 @@ pub mod text;
 
 use std::borrow::Cow;
 
+use crate::exchange::translate::order_intent;
 use crate::margin::order::OrderIntent;
 
 /// Reads an order in the exchange's own parameters: names and values as they were sent.
 pub type Reader = fn(&[(Cow<'_, str>, Cow<'_, str>)]) -> Result<OrderIntent, BadOrder>;
+
+/// The reader of the exchange's own translation.
+///
+/// # Errors
+/// [`BadOrder`] for the first parameter that is wrong.
+pub fn read_order(parameters: &[(Cow<'_, str>, Cow<'_, str>)]) -> Result<OrderIntent, BadOrder> {
+    order_intent(parameters).map_err(|error| BadOrder {
+        field: error.field,
+        message: error.message,
+    })
+}
 
 /// Why parameters are no order.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
