@@ -6,6 +6,10 @@
     reason = "a test fails by panicking"
 )]
 
+mod api_check;
+mod api_events;
+mod api_rig;
+mod api_server;
 mod exchange_keys;
 mod exchange_stand;
 mod exchange_streams;

@@ -24,6 +24,8 @@ pub(crate) struct Rig {
     pub(crate) core: Core,
     /// Its clock.
     pub(crate) clock: Clock,
+    /// Everything it was told, to tell another spine the same.
+    pub(crate) told: Vec<Event>,
     next_order: i64,
     modes: (PositionMode, AssetMode),
 }
@@ -51,6 +53,7 @@ impl Rig {
         let mut rig = Self {
             core,
             clock,
+            told: Vec::new(),
             next_order: 1,
             modes,
         };
@@ -101,6 +104,7 @@ impl Rig {
     /// Tells the spine one event, a millisecond later.
     pub(crate) fn tell(&mut self, event: Event) -> Vec<Output> {
         self.clock.advance_ms(1);
+        self.told.push(event.clone());
         self.core.step(Input::Event(event), self.clock.now())
     }
 

@@ -1,0 +1,47 @@
+//! Door 1: the local sockets.
+//!
+//! Owns: the contract with the outside (its own types, one per request and answer), the server on
+//! two Unix sockets, the client that our own commands use, and who is on the other end.
+//! Must not know: margin formulas, limits, wire names of the exchange. It translates domain values
+//! into text and back; how an order's parameters are read is given to it ([`Reader`]).
+//!
+//! Reading order: [`protocol`] (what is said), [`socket`] (where), [`server`] (who answers),
+//! [`events`] (who listens), [`record`] (what is kept), [`client`] (the other end).
+
+pub mod client;
+pub mod events;
+pub mod openapi;
+pub mod protocol;
+pub mod record;
+pub mod server;
+pub mod socket;
+pub mod text;
+
+use std::borrow::Cow;
+
+use crate::exchange::translate::order_intent;
+use crate::margin::order::OrderIntent;
+
+/// Reads an order in the exchange's own parameters: names and values as they were sent.
+pub type Reader = fn(&[(Cow<'_, str>, Cow<'_, str>)]) -> Result<OrderIntent, BadOrder>;
+
+/// The reader of the exchange's own translation.
+///
+/// # Errors
+/// [`BadOrder`] for the first parameter that is wrong.
+pub fn read_order(parameters: &[(Cow<'_, str>, Cow<'_, str>)]) -> Result<OrderIntent, BadOrder> {
+    order_intent(parameters).map_err(|error| BadOrder {
+        field: error.field,
+        message: error.message,
+    })
+}
+
+/// Why parameters are no order.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {message}")]
+pub struct BadOrder {
+    /// The parameter, as it was spelled.
+    pub field: String,
+    /// What was expected.
+    pub message: String,
+}

@@ -1,0 +1,20 @@
+//! What is said on the sockets.
+//!
+//! Owns: one type per request and answer, written for the wire and nothing else, and their making
+//! from the spine's values. Field names once published only ever gain company.
+//! Must not know: sockets, HTTP, who asks.
+//!
+//! The types read back what they write, so that our own commands see exactly what everybody sees.
+
+pub mod account;
+pub mod answer;
+pub mod decisions;
+pub mod error;
+pub mod figure;
+pub mod inputs;
+pub mod names;
+pub mod notice;
+pub mod policy;
+pub mod pool;
+pub mod request;
+pub mod status;

@@ -1,0 +1,181 @@
+//! `/v1/check`: one order in, one verdict out.
+//!
+//! Owns: the way of a question through the house, and that a decision is written down before its
+//! answer leaves.
+//! Must not know: how it is judged.
+//!
+//! The answer to an order that may add risk waits for its record, at most
+//! [`RECORD_DEADLINE`](super::RECORD_DEADLINE), and becomes a reject without it. A stalled disk
+//! blocks nobody's exit: that leaves with `recorded: false`. A dry run is handed over and does not
+//! wait.
+
+use std::borrow::Cow;
+
+use futures_util::FutureExt as _;
+use hyper::body::Bytes;
+
+use super::reply::{Reply, json_bytes, ok_bytes};
+use super::{Parts, RECORD_DEADLINE};
+use crate::api::events::EventKind;
+use crate::api::protocol::answer::{BriefAnswer, CheckAnswer, Told};
+use crate::api::protocol::decisions::DecisionLine;
+use crate::api::protocol::error::{ErrorCode, Refusal};
+use crate::api::protocol::request::CheckRequest;
+use crate::api::record::{Entry, Peer};
+use crate::clock::Now;
+use crate::daemon::report::Answer;
+use crate::daemon::{Asked, GuardGone};
+use crate::guard::Detail;
+use crate::guard::verdict::{Code, Decision, Finding, Level};
+use crate::margin::order::OrderIntent;
+
+/// What is known of a question while it is answered.
+struct Question {
+    intent: OrderIntent,
+    client: Option<String>,
+    dry_run: bool,
+    brief: bool,
+    peer: Peer,
+    /// When a full answer was asked for: it tells how long it took.
+    asked: Option<Now>,
+}
+
+pub(super) async fn answer(parts: &Parts, peer: Peer, body: &Bytes) -> Result<Reply, Refusal> {
+    let request = CheckRequest::parse(body)?;
+    let intent = (parts.reader)(&request.order).map_err(|bad| {
+        let field = format!("order.{}", bad.field);
+        Refusal::field(&field, &bad.message)
+    })?;
+    let question = Question {
+        client: request.client.map(Cow::into_owned),
+        dry_run: request.dry_run,
+        brief: request.brief,
+        peer,
+        asked: (!request.brief).then(|| parts.clock.now()),
+        intent,
+    };
+    let asked = Asked {
+        intent: question.intent.clone(),
+        client: question.client.clone(),
+        dry_run: question.dry_run,
+        detail: if question.brief {
+            Detail::Brief
+        } else {
+            Detail::Full
+        },
+    };
+    let answer = parts.handle.check(asked).await.map_err(gone)?;
+    let (answer, bytes) = write_down(parts, &question, answer).await?;
+    publish(parts, &question, &answer);
+    Ok(ok_bytes(bytes))
+}
+
+/// The spine does not answer: nothing was decided.
+pub(super) fn gone(gone: GuardGone) -> Refusal {
+    let code = match gone {
+        GuardGone::Busy => ErrorCode::Busy,
+        GuardGone::Ended => ErrorCode::ShuttingDown,
+    };
+    Refusal::new(code, &format!("No decision: {gone}."))
+}
+
+/// Hands the decision to the records and makes the answer that may leave.
+async fn write_down(
+    parts: &Parts,
+    question: &Question,
+    mut answer: Answer,
+) -> Result<(Answer, Vec<u8>), Refusal> {
+    let bytes = question.bytes(parts, &answer, true)?;
+    let acknowledged = parts.recorder.record(question.entry(&answer, &bytes));
+    let recorded = if question.dry_run {
+        // Handed over; only a refusal that is there already counts.
+        !matches!(acknowledged.now_or_never(), Some(Err(_)))
+    } else {
+        let outcome = tokio::time::timeout(RECORD_DEADLINE, acknowledged).await;
+        matches!(outcome, Ok(Ok(())))
+    };
+    if recorded {
+        return Ok((answer, bytes));
+    }
+    if !question.dry_run && !answer.judgement.is_exit {
+        refuse_unrecorded(&mut answer, &question.intent);
+        // The room it was promised is free again; if the queue is full it lapses by itself.
+        let _ = parts.handle.release(answer.decision_id.clone()).await;
+    }
+    let bytes = question.bytes(parts, &answer, false)?;
+    Ok((answer, bytes))
+}
+
+/// Without a record there is no permission.
+fn refuse_unrecorded(answer: &mut Answer, intent: &OrderIntent) {
+    let judgement = &mut answer.judgement;
+    let message = format!(
+        "The decision could not be written down within {} ms, so it is no permission.",
+        RECORD_DEADLINE.as_millis()
+    );
+    judgement.findings.push(Finding {
+        code: Code::AuditUnavailable,
+        level: Level::Reject,
+        symbol: Some(intent.symbol.clone()),
+        value: None,
+        limit: None,
+        message,
+    });
+    judgement.findings.sort_by_key(|finding| finding.code);
+    let first = judgement
+        .findings
+        .iter()
+        .find(|finding| finding.level == Level::Reject);
+    if let Some(finding) = first {
+        judgement.why.clone_from(&finding.message);
+    }
+    judgement.decision = Decision::Reject;
+    judgement.cleared = None;
+}
+
+impl Question {
+    fn bytes(&self, parts: &Parts, answer: &Answer, recorded: bool) -> Result<Vec<u8>, Refusal> {
+        if self.brief {
+            return json_bytes(&BriefAnswer::of(answer, recorded));
+        }
+        let micros = self.asked.map_or(0, |asked| {
+            parts.clock.now().boot_us.saturating_sub(asked.boot_us)
+        });
+        let told = Told {
+            intent: &self.intent,
+            client: self.client.as_deref(),
+            dry_run: self.dry_run,
+            recorded,
+            micros,
+        };
+        json_bytes(&CheckAnswer::of(answer, told))
+    }
+
+    fn entry(&self, answer: &Answer, bytes: &[u8]) -> Entry {
+        Entry {
+            id: answer.decision_id.clone(),
+            time_ms: answer.time_ms,
+            decision: answer.judgement.decision,
+            why: answer.judgement.why.clone(),
+            symbol: self.intent.symbol.as_str().to_owned(),
+            client: self.client.clone(),
+            peer: self.peer,
+            dry_run: self.dry_run,
+            document: bytes.to_vec(),
+        }
+    }
+}
+
+fn publish(parts: &Parts, question: &Question, answer: &Answer) {
+    parts.hub.publish(EventKind::Verdict, || DecisionLine {
+        id: Cow::Borrowed(&answer.decision_id),
+        time: answer.time_ms,
+        decision: Cow::Borrowed(answer.judgement.decision.name()),
+        why: Cow::Borrowed(&answer.judgement.why),
+        symbol: Some(Cow::Borrowed(question.intent.symbol.as_str())),
+        client: question.client.as_deref().map(Cow::Borrowed),
+        dry_run: question.dry_run,
+        uid: Some(question.peer.uid),
+        pid: question.peer.pid,
+    });
+}

@@ -1,0 +1,87 @@
+//! What goes back.
+//!
+//! Owns: bodies and headers of responses.
+//! Must not know: what is in them.
+
+use std::convert::Infallible;
+
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{Either, Full};
+use hyper::body::Bytes;
+use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::{Response, StatusCode};
+use serde::Serialize;
+
+use crate::api::protocol::error::{ErrorCode, Refusal};
+
+/// All at once, or events one by one.
+pub(super) type Body = Either<Full<Bytes>, UnsyncBoxBody<Bytes, Infallible>>;
+
+pub(super) type Reply = Response<Body>;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Room that most answers fit into, in bytes.
+const ANSWER_BYTES: usize = 1_024;
+
+/// A value as the bytes of its JSON.
+pub(super) fn json_bytes<T: Serialize>(value: &T) -> Result<Vec<u8>, Refusal> {
+    let mut bytes = Vec::with_capacity(ANSWER_BYTES);
+    serde_json::to_writer(&mut bytes, value)
+        .map_err(|error| Refusal::new(ErrorCode::Internal, &error.to_string()))?;
+    Ok(bytes)
+}
+
+/// A JSON body that is an answer.
+pub(super) fn ok_bytes(bytes: impl Into<Bytes>) -> Reply {
+    with_type(StatusCode::OK, JSON, bytes.into())
+}
+
+/// A value as an answer.
+pub(super) fn ok<T: Serialize>(value: &T) -> Result<Reply, Refusal> {
+    json_bytes(value).map(ok_bytes)
+}
+
+/// A body of any kind.
+pub(super) fn with_type(status: StatusCode, kind: HeaderValue, bytes: Bytes) -> Reply {
+    let mut reply = Response::new(Either::Left(Full::new(bytes)));
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(CONTENT_TYPE, kind);
+    finish(reply)
+}
+
+/// A stream of events.
+pub(super) fn events(body: UnsyncBoxBody<Bytes, Infallible>) -> Reply {
+    let mut reply = Response::new(Either::Right(body));
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    finish(reply)
+}
+
+/// A request that is not answered.
+pub(super) fn refused(refusal: &Refusal) -> Reply {
+    let status =
+        StatusCode::from_u16(refusal.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let bytes = serde_json::to_vec(&refusal.body()).unwrap_or_default();
+    let mut reply = with_type(status, JSON, bytes.into());
+    let headers = reply.headers_mut();
+    match refusal.code {
+        ErrorCode::MethodNotAllowed => {
+            headers.insert(ALLOW, HeaderValue::from_static("GET, POST, DELETE"));
+        }
+        // What is left of the request would be taken for the next one.
+        ErrorCode::TooLarge | ErrorCode::TooSlow => {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        _ => {}
+    }
+    reply
+}
+
+fn finish(mut reply: Reply) -> Reply {
+    const VERSION: HeaderName = HeaderName::from_static("crossguard-version");
+    let version = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
+    reply.headers_mut().insert(VERSION, version);
+    reply
+}

@@ -1,0 +1,213 @@
+//! Which request is meant.
+//!
+//! Owns: the closed table of routes and what each socket permits.
+//! Must not know: how they are answered.
+
+use hyper::Method;
+
+use crate::api::protocol::error::{ErrorCode, Refusal};
+
+/// Which socket a request came in on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// Asks, and may lock.
+    Check,
+    /// May change the guard as well.
+    Admin,
+    /// Metrics on TCP, nothing else.
+    Metrics,
+}
+
+/// Every request there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Route {
+    /// `POST /v1/check`
+    Check,
+    /// `GET /v1/status`
+    Status,
+    /// `GET /v1/account`
+    Account,
+    /// `GET /v1/positions`
+    Positions,
+    /// `GET /v1/orders`
+    Orders,
+    /// `GET /v1/policy`
+    Policy,
+    /// `GET /v1/decisions`
+    Decisions,
+    /// `GET /v1/decisions/{id}`
+    Decision,
+    /// `GET /v1/events`
+    Events,
+    /// `POST /v1/lock`
+    Lock,
+    /// `DELETE /v1/lock`
+    Unlock,
+    /// `POST /v1/policy/reload`
+    Reload,
+    /// `GET /v1/openapi.json`
+    OpenApi,
+    /// `GET /metrics`
+    Metrics,
+    /// `GET /healthz`
+    Health,
+    /// `GET /readyz`
+    Ready,
+}
+
+impl Route {
+    /// Every route.
+    pub const ALL: [Self; 16] = [
+        Self::Check,
+        Self::Status,
+        Self::Account,
+        Self::Positions,
+        Self::Orders,
+        Self::Policy,
+        Self::Decisions,
+        Self::Decision,
+        Self::Events,
+        Self::Lock,
+        Self::Unlock,
+        Self::Reload,
+        Self::OpenApi,
+        Self::Metrics,
+        Self::Health,
+        Self::Ready,
+    ];
+
+    /// Its method.
+    #[must_use]
+    pub const fn method(self) -> Method {
+        match self {
+            Self::Check | Self::Lock | Self::Reload => Method::POST,
+            Self::Unlock => Method::DELETE,
+            Self::Status
+            | Self::Account
+            | Self::Positions
+            | Self::Orders
+            | Self::Policy
+            | Self::Decisions
+            | Self::Decision
+            | Self::Events
+            | Self::OpenApi
+            | Self::Metrics
+            | Self::Health
+            | Self::Ready => Method::GET,
+        }
+    }
+
+    /// Its path; `{id}` stands for one segment.
+    #[must_use]
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::Check => "/v1/check",
+            Self::Status => "/v1/status",
+            Self::Account => "/v1/account",
+            Self::Positions => "/v1/positions",
+            Self::Orders => "/v1/orders",
+            Self::Policy => "/v1/policy",
+            Self::Decisions => "/v1/decisions",
+            Self::Decision => "/v1/decisions/{id}",
+            Self::Events => "/v1/events",
+            Self::Lock | Self::Unlock => "/v1/lock",
+            Self::Reload => "/v1/policy/reload",
+            Self::OpenApi => "/v1/openapi.json",
+            Self::Metrics => "/metrics",
+            Self::Health => "/healthz",
+            Self::Ready => "/readyz",
+        }
+    }
+
+    /// True when it is answered on this socket.
+    #[must_use]
+    pub const fn is_open_on(self, scope: Scope) -> bool {
+        match scope {
+            Scope::Admin => true,
+            Scope::Check => !matches!(self, Self::Unlock | Self::Reload),
+            Scope::Metrics => matches!(self, Self::Metrics),
+        }
+    }
+
+    /// The route of a request, with the `{id}` of its path.
+    ///
+    /// # Errors
+    /// [`Refusal`] with `NOT_FOUND`, `METHOD_NOT_ALLOWED` or `FORBIDDEN`.
+    pub fn find<'p>(
+        method: &Method,
+        path: &'p str,
+        scope: Scope,
+    ) -> Result<(Self, &'p str), Refusal> {
+        let decision_id = path.strip_prefix("/v1/decisions/");
+        let matches = |route: &Self| match (route, decision_id) {
+            (Self::Decision, Some(id)) => !id.is_empty() && !id.contains('/'),
+            (Self::Decision, None) => false,
+            _ => route.path() == path,
+        };
+        let mut of_path = Self::ALL.into_iter().filter(matches).peekable();
+        let visible =
+            scope != Scope::Metrics || of_path.peek().is_some_and(|r| r.is_open_on(scope));
+        if of_path.peek().is_none() || !visible {
+            return Err(Refusal::new(ErrorCode::NotFound, "There is no such path."));
+        }
+        let route = of_path.find(|route| route.method() == *method);
+        let Some(route) = route else {
+            let message = "This path is not asked with this method.";
+            return Err(Refusal::new(ErrorCode::MethodNotAllowed, message));
+        };
+        if !route.is_open_on(scope) {
+            let message = "This changes the guard: ask on admin.sock.";
+            return Err(Refusal::new(ErrorCode::Forbidden, message));
+        }
+        Ok((route, decision_id.unwrap_or_default()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(method: Method, path: &str, scope: Scope) -> ErrorCode {
+        Route::find(&method, path, scope).unwrap_err().code
+    }
+
+    #[test]
+    fn every_route_is_found_by_its_own_method_and_path() {
+        for route in Route::ALL {
+            let path = route.path().replace("{id}", "01J");
+            let found = Route::find(&route.method(), &path, Scope::Admin).unwrap();
+            assert_eq!(found.0, route);
+        }
+        let (_, id) = Route::find(&Method::GET, "/v1/decisions/01J", Scope::Check).unwrap();
+        assert_eq!(id, "01J");
+    }
+
+    #[test]
+    fn anything_else_is_refused_for_what_it_is() {
+        let check = Scope::Check;
+        assert_eq!(code(Method::GET, "/v1/nothing", check), ErrorCode::NotFound);
+        assert_eq!(
+            code(Method::GET, "/v1/decisions/", check),
+            ErrorCode::NotFound
+        );
+        assert_eq!(
+            code(Method::GET, "/v1/decisions/a/b", check),
+            ErrorCode::NotFound
+        );
+        assert_eq!(
+            code(Method::GET, "/v1/check", check),
+            ErrorCode::MethodNotAllowed
+        );
+        assert_eq!(
+            code(Method::DELETE, "/v1/lock", check),
+            ErrorCode::Forbidden
+        );
+        assert_eq!(
+            code(Method::POST, "/v1/policy/reload", check),
+            ErrorCode::Forbidden
+        );
+        let tcp = Scope::Metrics;
+        assert_eq!(code(Method::POST, "/v1/check", tcp), ErrorCode::NotFound);
+        assert!(Route::find(&Method::GET, "/metrics", tcp).is_ok());
+    }
+}
