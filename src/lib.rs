@@ -4,6 +4,7 @@ pub mod clock;
 pub mod daemon;
 pub mod exchange;
 pub mod guard;
+pub mod journal;
 pub mod margin;
 pub mod mirror;
 pub mod sim;

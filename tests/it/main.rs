@@ -1,1 +1,4 @@
+mod journal_faults;
+mod journal_queries;
+
 fn main() {}
