@@ -13,6 +13,7 @@ pub mod clock;
 pub mod daemon;
 pub mod exchange;
 pub mod guard;
+pub mod journal;
 pub mod margin;
 pub mod mirror;
 pub mod scenario;

@@ -15,6 +15,8 @@ mod exchange_stand;
 mod exchange_streams;
 mod exchange_tls;
 mod guard;
+mod journal_faults;
+mod journal_queries;
 mod live;
 mod rig;
 mod scenarios;
