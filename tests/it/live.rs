@@ -80,6 +80,7 @@ impl Live {
             clock,
             seed: 1,
             state_dir: None,
+            without_key: String::new(),
             extra_roots: None,
         };
         tokio::spawn(exchange::run(
