@@ -1,6 +1,7 @@
 //! crossguard.
 #![allow(missing_docs)]
 pub mod clock;
+pub mod config;
 pub mod daemon;
 pub mod exchange;
 pub mod guard;
@@ -8,3 +9,4 @@ pub mod journal;
 pub mod margin;
 pub mod mirror;
 pub mod sim;
+pub mod telemetry;
