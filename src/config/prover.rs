@@ -93,7 +93,7 @@ impl Prover<'_> {
         self.origins.insert(key.to_owned(), origin);
     }
 
-    pub(super) fn from_environment(&mut self, key: &str, variable: &'static str) {
+    pub(super) fn came_from_environment(&mut self, key: &str, variable: &'static str) {
         self.origins
             .insert(key.to_owned(), Origin::Environment(variable));
     }

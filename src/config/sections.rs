@@ -223,7 +223,7 @@ fn default_socket(prover: &mut Prover<'_>, key: &str) -> PathBuf {
         .variable("XDG_RUNTIME_DIR")
         .filter(|folder| Path::new(folder).is_absolute());
     if folder.is_some() {
-        prover.from_environment(key, "XDG_RUNTIME_DIR");
+        prover.came_from_environment(key, "XDG_RUNTIME_DIR");
     }
     Path::new(folder.as_deref().unwrap_or("/run")).join(SOCKET_NAME)
 }
@@ -305,7 +305,7 @@ pub(super) fn state(prover: &mut Prover<'_>, root: &mut Section) -> Option<PathB
         }
     };
     if path.is_absolute() {
-        prover.from_environment(&key, variable);
+        prover.came_from_environment(&key, variable);
         Some(path)
     } else {
         prover.mistake(place, &key, format!("{variable} is not an absolute path"));

@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn json_is_one_object_per_line() {
         let text = logged(Format::Json, &[], || {
-            tracing::info!(answer = 42, "hello\nthere")
+            tracing::info!(answer = 42, "hello\nthere");
         });
         let line: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(line["message"], "hello\nthere");
