@@ -10,6 +10,7 @@
 
 pub mod api;
 pub mod clock;
+pub mod config;
 pub mod daemon;
 pub mod exchange;
 pub mod guard;
@@ -18,3 +19,4 @@ pub mod margin;
 pub mod mirror;
 pub mod scenario;
 pub mod sim;
+pub mod telemetry;

@@ -1,5 +1,6 @@
 //! The journal against what a machine does to it: kill -9, torn tails, full and hanging disks,
 //! a second daemon, directories that others can write.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;

@@ -10,6 +10,8 @@ mod api_check;
 mod api_events;
 mod api_rig;
 mod api_server;
+mod config_effective;
+mod config_mistakes;
 mod exchange_keys;
 mod exchange_stand;
 mod exchange_streams;
