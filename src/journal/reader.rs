@@ -3,7 +3,7 @@
 //! Owns: lists with a stable cursor, single records, notes, the walk along the hash chain.
 //! Must not know: who writes.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::types::Value;
@@ -19,6 +19,7 @@ pub const PAGE_ROWS_MAX: usize = 1_000;
 /// Reads the journal from any thread; clones share one connection and take turns.
 #[derive(Debug, Clone)]
 pub struct Reader {
+    dir: PathBuf,
     connection: Arc<Mutex<Connection>>,
 }
 
@@ -77,6 +78,7 @@ impl Reader {
     /// [`JournalError`] when there is no journal, or one that this version cannot read.
     pub fn open(dir: &Path) -> Result<Self, JournalError> {
         Ok(Self {
+            dir: dir.to_owned(),
             connection: Arc::new(Mutex::new(schema::open_to_read(dir)?)),
         })
     }
@@ -148,12 +150,13 @@ impl Reader {
         })
     }
 
-    /// Walks the whole chain on one snapshot and names the first record that does not fit.
+    /// Walks the whole chain on one snapshot and names the first record that does not fit. Reads
+    /// the whole journal, on a connection of its own: other questions go on meanwhile.
     ///
     /// # Errors
     /// [`JournalError::Storage`] when the disk fails.
     pub fn verify(&self) -> Result<Verification, JournalError> {
-        self.with(walk)
+        walk(&schema::open_to_read(&self.dir)?).map_err(JournalError::from)
     }
 }
 
