@@ -9,6 +9,7 @@
 //! Layer rule: imports point down only; `tests/it/tidy.rs` holds the table.
 
 pub mod api;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod daemon;

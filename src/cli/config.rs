@@ -15,9 +15,14 @@ pub(super) fn run(verb: &ConfigVerb) -> Exit {
             }
             Exit::Other
         }
-        (Ok(config), ConfigVerb::Show(_)) => screen::print(&config.show()),
-        (Ok(config), ConfigVerb::Check(_)) => {
-            screen::print(&format!("The configuration is sound. Policy {}.\n", config.policy_fingerprint))
-        }
+        (Ok(config), ConfigVerb::Show(_)) => done(screen::print(&config.show())),
+        (Ok(config), ConfigVerb::Check(_)) => done(screen::print(&format!(
+            "The configuration is sound. Policy {}.\n",
+            config.policy_fingerprint
+        ))),
     }
+}
+
+fn done(printed: Result<(), Exit>) -> Exit {
+    printed.err().unwrap_or(Exit::Allow)
 }

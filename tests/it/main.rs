@@ -10,6 +10,7 @@ mod api_check;
 mod api_events;
 mod api_rig;
 mod api_server;
+mod cli_verbs;
 mod config_effective;
 mod config_mistakes;
 mod exchange_keys;

@@ -13,7 +13,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::listener::{LADDER_NOTE, Listener, Said};
 use super::recorder::JournalRecorder;
-use crate::api::{self, BoundSocket, Door, Hub, Parts, Reload};
+use crate::api::events::{Door, Hub};
+use crate::api::server::{self, Parts, Reload};
+use crate::api::socket::{BoundSocket, SocketError};
+use crate::api;
 use crate::clock::Clock;
 use crate::daemon::core::{Input, PolicyInForce};
 use crate::daemon::{Ends, GuardHandle, Spine, spine};
@@ -169,7 +172,7 @@ fn start_check_thread(
             drop(opened.send(Ok(())));
             let (check, admin, metrics) = bound;
             let ended = CancellationToken::new();
-            let serving = api::serve(check, Some(admin), metrics, doors.parts, stop.clone());
+            let serving = server::serve(check, Some(admin), metrics, doors.parts, stop.clone());
             let running = async {
                 // The doors drain for a moment after the stop; the spine answers until they have.
                 spine.run(ended.clone()).await;
@@ -195,7 +198,7 @@ fn start_check_thread(
 type Bound = (BoundSocket, BoundSocket, Option<tokio::net::TcpListener>);
 
 async fn bind(doors: &Doors) -> Result<Bound, String> {
-    let words = |error: api::SocketError| error.to_string();
+    let words = |error: SocketError| error.to_string();
     let check = BoundSocket::open(&doors.socket, CHECK_MODE).map_err(words)?;
     let admin = BoundSocket::open(&doors.admin, ADMIN_MODE).map_err(words)?;
     let metrics = match doors.metrics_listen {

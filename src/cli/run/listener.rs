@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use crate::api::Door;
+use crate::api::events::Door;
 use crate::clock::{Clock, Now};
 use crate::daemon::core::Core;
 use crate::daemon::report::PoolReport;

@@ -3,7 +3,7 @@
 //! Owns: which journal record a decision becomes, and reading pages off the check thread.
 //! Must not know: files and tables (the journal does), HTTP (the door does).
 
-use crate::api::{Entry, Filter, Line, Page, Peer, Pending, ReadError, Recorder};
+use crate::api::record::{Entry, Filter, Line, Page, Peer, Pending, ReadError, Recorder};
 use crate::journal::{self, Journal, JournalError, Kind, Record};
 
 /// Writes decisions into the journal and reads them back.

@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use super::super::RunArgs;
 use super::load;
-use crate::api::{Peer, Reload, ReloadAnswer};
+use crate::api::protocol::policy::ReloadAnswer;
+use crate::api::record::Peer;
+use crate::api::server::Reload;
 use crate::daemon::GuardHandle;
 use crate::daemon::core::PolicyInForce;
 use crate::guard::policy::{Limit, LimitKey, Policy};
