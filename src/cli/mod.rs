@@ -7,6 +7,7 @@
 mod account;
 mod check;
 mod config;
+mod demo;
 mod exit;
 mod explain;
 mod history;
@@ -160,15 +161,9 @@ fn run_verb(verb: Verb) -> Exit {
         Verb::Lock(args) => rung::lock(&args),
         Verb::Unlock(args) => rung::unlock(&args),
         Verb::Reload(args) => rung::reload(&args),
-        Verb::Demo(_) => not_built("demo"),
+        Verb::Demo(args) => demo::run(&args),
         Verb::Run(args) => run::run(&args),
         Verb::Sim(args) => sim::run(&args),
         Verb::Config(verb) => config::run(&verb),
     }
-}
-
-/// Verbs that put the whole together; they live in files of their own.
-fn not_built(verb: &str) -> Exit {
-    screen::complain(&format!("`crossguard {verb}` is not part of this build."));
-    Exit::Other
 }
