@@ -5,13 +5,13 @@
 
 use std::fmt::Write as _;
 
-use super::check::killer;
+use super::check::{distance, killer};
 use super::talk::{Request, show};
 use super::{Common, Exit, screen};
 use crate::api::protocol::inputs::{Inputs, PlaneView};
 use crate::api::protocol::pool::PoolFigures;
 use crate::api::protocol::status::StatusAnswer;
-use crate::api::shown::{money, percent_down, percent_up};
+use crate::api::shown::{money, percent_up};
 use crate::api::text::safe;
 
 pub(super) fn run(common: &Common) -> Exit {
@@ -39,7 +39,7 @@ fn page(status: &StatusAnswer<'static>) -> String {
     let counts = status.counts;
     let _ = writeln!(
         text,
-        "{} positions · {} orders · {} promises · {} symbols listed, {} followed",
+        "positions {} · orders {} · promises {} · symbols listed {}, followed {}",
         counts.positions,
         counts.orders,
         counts.reservations,
@@ -108,17 +108,12 @@ fn pools(pools: &[PoolFigures<'_>]) -> String {
     ];
     let mut table = screen::table(&header);
     for pool in pools {
-        let distance = if pool.liquidatable {
-            "NOW".to_owned()
-        } else {
-            percent_down(pool.distance)
-        };
         table.add_row(vec![
             safe(&pool.asset),
             money(pool.margin_balance),
             money(pool.available_balance),
             percent_up(pool.margin_ratio),
-            distance,
+            distance(pool),
             killer(pool.first_killer.as_ref()),
         ]);
     }
