@@ -1,7 +1,7 @@
 //! The engine by itself: what a what-if costs as positions grow, and what a whole-market tick costs
 //! against a bare scan of the same bytes.
 //!
-//! `cargo bench --bench engine`. Ratios and exponents are taken in one run; absolute times drift.
+//! `cargo bench --bench engine [-- growth|market]`. Ratios and exponents are taken in one run; absolute times drift.
 
 #![allow(clippy::unwrap_used, reason = "a bench fails by panicking")]
 #![expect(
@@ -30,8 +30,13 @@ use crossguard::mirror::event::*;
 const ROUNDS: usize = 31;
 
 fn main() {
-    growth();
-    whole_market();
+    let only = std::env::args().nth(1).unwrap_or_default();
+    if only != "market" {
+        growth();
+    }
+    if only != "growth" {
+        whole_market();
+    }
 }
 
 /// Median over rounds of the time of one call, in nanoseconds.
@@ -107,12 +112,15 @@ fn whole_market() {
         frame.len()
     );
     let mut ratios: Vec<f64> = Vec::new();
-    let (mut scans, mut passes) = (Vec::new(), Vec::new());
+    let (mut scans, mut passes, mut parses) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS * 4 {
         let frame = frames.next().unwrap();
         let start = Instant::now();
         black_box(serde_json::from_str::<serde::de::IgnoredAny>(frame).unwrap());
         let scan = start.elapsed().as_nanos() as f64;
+        let start = Instant::now();
+        black_box(parse(frame));
+        parses.push(start.elapsed().as_nanos() as f64);
         let start = Instant::now();
         account.take_array(frame);
         let pass = start.elapsed().as_nanos() as f64;
@@ -120,16 +128,28 @@ fn whole_market() {
         passes.push(pass);
         ratios.push(pass / scan);
     }
-    for list in [&mut ratios, &mut scans, &mut passes] {
+    for list in [&mut ratios, &mut scans, &mut passes, &mut parses] {
         list.sort_by(f64::total_cmp);
     }
     let middle = ratios.len() / 2;
     println!(
-        "bare scan {:.0} us, parsed + applied + re-assessed {:.0} us: {:.2}x",
+        "bare scan {:.0} us, parsed {:.0} us, parsed + applied + re-assessed {:.0} us: {:.2}x",
         scans[middle] / 1_000.0,
+        parses[middle] / 1_000.0,
         passes[middle] / 1_000.0,
         ratios[middle]
     );
+}
+
+fn parse(frame: &str) -> Vec<MarkUpdate> {
+    let mut marks = Vec::with_capacity(640);
+    market_frame(frame, &mut |news| {
+        if let MarketNews::Mark(mark) = news {
+            marks.push(mark);
+        }
+    })
+    .unwrap();
+    marks
 }
 
 struct Account {
@@ -375,16 +395,13 @@ impl Account {
 
     fn take_array(&mut self, frame: &str) {
         let now = self.clock.now();
-        let mut marks = Vec::with_capacity(640);
+        let core = &mut self.core;
         market_frame(frame, &mut |news| {
             if let MarketNews::Mark(mark) = news {
-                marks.push(mark);
+                black_box(core.step(Input::Event(Event::Mark(mark)), now));
             }
         })
         .unwrap();
-        for mark in marks {
-            black_box(self.core.step(Input::Event(Event::Mark(mark)), now));
-        }
         self.assess();
     }
 }

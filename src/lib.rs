@@ -11,10 +11,13 @@
 pub mod api;
 pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod daemon;
 pub mod exchange;
 pub mod guard;
+pub mod journal;
 pub mod margin;
 pub mod mirror;
 pub mod scenario;
 pub mod sim;
+pub mod telemetry;

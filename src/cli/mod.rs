@@ -6,13 +6,16 @@
 
 mod account;
 mod check;
+mod config;
 mod exit;
 mod explain;
 mod history;
 mod orders;
 mod positions;
+mod run;
 mod rung;
 mod screen;
+mod sim;
 mod status;
 mod talk;
 
@@ -131,7 +134,7 @@ pub enum ConfigVerb {
 #[must_use]
 pub fn main() -> ExitCode {
     match Cli::try_parse() {
-        Ok(cli) => run(cli.verb).into(),
+        Ok(cli) => run_verb(cli.verb).into(),
         Err(error) => {
             let exit = if error.use_stderr() {
                 Exit::Usage
@@ -145,7 +148,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(verb: Verb) -> Exit {
+fn run_verb(verb: Verb) -> Exit {
     match verb {
         Verb::Check(args) => check::run(&args),
         Verb::Status(args) => status::run(&args),
@@ -158,9 +161,9 @@ fn run(verb: Verb) -> Exit {
         Verb::Unlock(args) => rung::unlock(&args),
         Verb::Reload(args) => rung::reload(&args),
         Verb::Demo(_) => not_built("demo"),
-        Verb::Run(_) => not_built("run"),
-        Verb::Sim(_) => not_built("sim"),
-        Verb::Config(_) => not_built("config"),
+        Verb::Run(args) => run::run(&args),
+        Verb::Sim(args) => sim::run(&args),
+        Verb::Config(verb) => config::run(&verb),
     }
 }
 

@@ -91,8 +91,10 @@ pub enum Output {
         /// The answer.
         answer: Box<Answer>,
     },
-    /// Pools whose figures changed.
-    Changed(BTreeSet<Asset>),
+    /// Balances, positions, orders or settings changed: figures of every pool may have.
+    Changed,
+    /// A mark of a held symbol changed the figures of this pool.
+    Marked(Asset),
     /// Something a person should be told.
     Notice(Notice),
     /// The guard stands on another rung, or under another policy.
@@ -251,14 +253,13 @@ impl Core {
         outputs.extend(notices.into_iter().map(Output::Notice));
         if let Some(id) = change.mark {
             let pool = self.mirror.book().held_in(id).cloned();
-            outputs.extend(pool.map(|asset| Output::Changed(BTreeSet::from([asset]))));
+            outputs.extend(pool.map(Output::Marked));
             if !self.waiting.is_empty() {
                 self.answer_waiting(now, outputs);
             }
         }
         if change.account {
-            let pools = self.mirror.book().assets().cloned().collect();
-            outputs.push(Output::Changed(pools));
+            outputs.push(Output::Changed);
             self.update_watch(now);
         }
     }

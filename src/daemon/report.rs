@@ -196,7 +196,9 @@ impl Core {
         }
     }
 
-    fn pool_reports(&self) -> Vec<PoolReport> {
+    /// Figures of every pool with a balance or something held.
+    #[must_use]
+    pub fn pool_reports(&self) -> Vec<PoolReport> {
         let book = self.mirror().book();
         let in_use = |asset: &&Asset| {
             let funded = book

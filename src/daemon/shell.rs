@@ -234,13 +234,13 @@ impl Spine {
             let now = self.clock.now();
             for output in self.core.step(Input::Event(Event::Mark(mark)), now) {
                 match output {
-                    Output::Changed(pools) => changed.extend(pools),
+                    Output::Marked(pool) => drop(changed.insert(pool)),
                     other => self.carry_out(other),
                 }
             }
         }
-        if !changed.is_empty() {
-            self.carry_out(Output::Changed(changed));
+        for pool in changed {
+            self.carry_out(Output::Marked(pool));
         }
     }
 
@@ -281,13 +281,14 @@ impl Spine {
                     drop(reply.send(*answer));
                 }
             }
-            Output::Changed(pools) => {
+            Output::Changed => {
                 if self.audience.wants_figures() {
-                    let reports: Vec<PoolReport> = pools
-                        .iter()
-                        .map(|asset| self.core.pool_report(asset))
-                        .collect();
-                    self.audience.figures(&reports);
+                    self.audience.figures(&self.core.pool_reports());
+                }
+            }
+            Output::Marked(pool) => {
+                if self.audience.wants_figures() {
+                    self.audience.figures(&[self.core.pool_report(&pool)]);
                 }
             }
             Output::Notice(notice) => self.audience.notice(&notice),

@@ -72,6 +72,7 @@ impl Context {
         let parts = Parts {
             endpoints: endpoints.clone(),
             credentials: options.credentials.clone(),
+            without_key: options.without_key.clone(),
             clock: options.clock.clone(),
             outlet: outlet.clone(),
             state_dir: options.state_dir.clone(),

@@ -49,6 +49,7 @@ pub(super) struct Rest {
     http: reqwest::Client,
     endpoints: Endpoints,
     credentials: Option<Credentials>,
+    without_key: String,
     api_key: Option<HeaderValue>,
     clock: Clock,
     outlet: Arc<Outlet>,
@@ -63,6 +64,7 @@ pub(super) struct Rest {
 pub(super) struct Parts {
     pub endpoints: Endpoints,
     pub credentials: Option<Credentials>,
+    pub without_key: String,
     pub clock: Clock,
     pub outlet: Arc<Outlet>,
     pub state_dir: Option<PathBuf>,
@@ -94,6 +96,7 @@ impl Rest {
             http,
             endpoints: parts.endpoints,
             credentials: parts.credentials,
+            without_key: parts.without_key,
             api_key,
             clock: parts.clock,
             outlet: parts.outlet,
@@ -180,7 +183,7 @@ impl Rest {
         let refusal = KeyRefusal {
             at: self.clock.now(),
             cause: KeyRefusalCause::Missing,
-            detail: "no key is configured".into(),
+            detail: self.without_key.clone(),
         };
         self.outlet.deliver(Event::KeyRefused(refusal)).await;
     }

@@ -71,13 +71,15 @@ pub fn parse(text: &str) -> Result<Decimal, NumberError> {
     if text.len() > NUMBER_LENGTH_MAX {
         return Err(NumberError::TooLong);
     }
-    let plain = text
-        .bytes()
-        .all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+'));
-    if plain && text.len() <= 27 {
-        // At most 26 digits: the library's parser cannot round here.
-        let value = Decimal::from_str(text).map_err(|_| NumberError::Malformed)?;
-        return Ok(value.normalize());
+    let plain = |byte: u8| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+');
+    if text.len() <= 27 && text.bytes().all(plain) {
+        // At most 26 digits: the library's parser cannot round here. Trailing zeros of the
+        // fraction are cheaper to leave out of the text than to divide out of the number.
+        let short = match text.bytes().rposition(|byte| byte != b'0') {
+            Some(last) if text.contains('.') => &text[..=last],
+            _ => text,
+        };
+        return Decimal::from_str(short).map_err(|_| NumberError::Malformed);
     }
     parse_slowly(text)
 }

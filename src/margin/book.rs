@@ -55,7 +55,7 @@ struct Entry {
     clippy::disallowed_types,
     reason = "never iterated; a tick of 600 symbols looks up 600"
 )]
-type Ids = std::collections::HashMap<Symbol, SymbolId>;
+type Ids = std::collections::HashMap<Symbol, SymbolId, foldhash::fast::FixedState>;
 
 /// The account.
 #[derive(Debug, Clone)]
@@ -93,7 +93,7 @@ impl Book {
             position_mode,
             asset_mode,
             entries: Vec::new(),
-            ids: Ids::new(),
+            ids: Ids::default(),
             pools: BTreeMap::new(),
             homeless: BTreeSet::new(),
             broken: None,

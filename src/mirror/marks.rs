@@ -30,16 +30,13 @@ pub struct MarkMeta {
 #[derive(Debug, Clone, Default)]
 pub struct Marks {
     metas: Vec<Option<MarkMeta>>,
-    /// Where a held symbol stands in `oldest`.
-    placed: Vec<Option<(Asset, i64)>>,
-    /// Held symbols by event time, per pool: a check looks at the first only.
-    oldest: BTreeMap<Asset, BTreeSet<(i64, SymbolId)>>,
+    /// The pool in which a symbol is held.
+    placed: Vec<Option<Asset>>,
+    /// Held symbols, per pool.
+    held: BTreeMap<Asset, BTreeSet<SymbolId>>,
     /// Marks that were older than the one already known.
     pub(super) ignored: u64,
 }
-
-/// The event time of a held symbol that has no mark at all: older than any.
-const NEVER_MS: i64 = i64::MIN;
 
 impl Marks {
     /// What came with the last mark of a symbol.
@@ -65,33 +62,20 @@ impl Marks {
         true
     }
 
-    /// Puts a symbol in its place among the held ones of its pool, or takes it out.
+    /// Puts a symbol among the held ones of its pool, or takes it out.
     pub fn place(&mut self, id: SymbolId, pool: Option<&Asset>) {
-        let event_ms = self
-            .meta(id)
-            .filter(|meta| meta.known)
-            .map_or(NEVER_MS, |m| m.event_ms);
         let slot = slot(&mut self.placed, id);
-        let wanted = pool.map(|asset| (asset, event_ms));
-        if slot.as_ref().map(|(asset, ms)| (asset, *ms)) == wanted {
+        if slot.as_ref() == pool {
             return;
         }
-        if let Some((asset, ms)) = slot.take()
-            && let Some(held) = self.oldest.get_mut(&asset)
+        if let Some(asset) = slot.take()
+            && let Some(held) = self.held.get_mut(&asset)
         {
-            held.remove(&(ms, id));
+            held.remove(&id);
         }
-        if let Some((asset, ms)) = wanted {
-            *slot = Some((asset.clone(), ms));
-            match self.oldest.get_mut(asset) {
-                Some(held) => {
-                    held.insert((ms, id));
-                }
-                None => {
-                    self.oldest
-                        .insert(asset.clone(), BTreeSet::from([(ms, id)]));
-                }
-            }
+        if let Some(asset) = pool {
+            *slot = Some(asset.clone());
+            self.held.entry(asset.clone()).or_default().insert(id);
         }
     }
 
@@ -99,15 +83,26 @@ impl Marks {
     /// when it never had one.
     #[must_use]
     pub fn oldest_of(&self, pool: &Asset) -> Option<(SymbolId, Option<i64>)> {
-        let (ms, id) = self.oldest.get(pool)?.first()?;
-        Some((*id, (*ms != NEVER_MS).then_some(*ms)))
+        let held = self.held.get(pool)?;
+        held.iter()
+            .map(|id| (*id, self.event_ms(*id)))
+            .min_by_key(|(_, event_ms)| *event_ms)
     }
 
     /// The held symbol of any pool whose mark is oldest.
     #[must_use]
     pub fn oldest(&self) -> Option<(SymbolId, Option<i64>)> {
-        let first = self.oldest.values().filter_map(BTreeSet::first).min()?;
-        Some((first.1, (first.0 != NEVER_MS).then_some(first.0)))
+        let pools = self.held.keys();
+        pools
+            .filter_map(|pool| self.oldest_of(pool))
+            .min_by_key(|(_, event_ms)| *event_ms)
+    }
+
+    /// Event time of a mark that carried a price; `None` sorts before any.
+    fn event_ms(&self, id: SymbolId) -> Option<i64> {
+        self.meta(id)
+            .filter(|meta| meta.known)
+            .map(|meta| meta.event_ms)
     }
 }
 

@@ -341,10 +341,19 @@ fn muted(words: &mut Cursor) -> Result<Muted, Mistake> {
 }
 
 fn mutate(words: &mut Cursor) -> Result<Fault, Mistake> {
+    let target = words.word("an event name or a path")?;
+    let field = words.word("a field such as `a.B.*.wb`")?;
+    let quoted = words.peek_quoted();
+    let word = words.word("a JSON value, a text in quotes, or `absent`")?;
+    let value = if quoted {
+        serde_json::Value::from(word).to_string()
+    } else {
+        word
+    };
     Ok(Fault::Mutate {
-        target: words.word("an event name or a path")?,
-        field: words.word("a field such as `a.B.*.wb`")?,
-        value: words.word("a JSON value or `absent`")?,
+        target,
+        field,
+        value,
         times: words.times_if_any().unwrap_or(1),
     })
 }

@@ -156,6 +156,16 @@ impl Contract {
         })
     }
 
+    /// Takes over brackets and prices of the contract whose rules it replaces.
+    pub(crate) fn inherit(&mut self, known: &Self) {
+        self.brackets = known.brackets.clone();
+        self.mark = known.mark;
+        self.last = known.last;
+        self.funding_rate = known.funding_rate;
+        self.volatility = known.volatility;
+        self.depth = known.depth;
+    }
+
     pub(crate) fn price_decimals(&self) -> u32 {
         self.tick.decimals()
     }

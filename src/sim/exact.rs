@@ -64,7 +64,7 @@ impl Fixed {
 
     /// Product; exact up to eighteen decimals, cut toward zero beyond.
     pub(crate) fn times(self, other: Self) -> Self {
-        const SPLITS: [(u32, u32); 5] = [(9, 9), (6, 12), (12, 6), (0, 18), (18, 0)];
+        const SPLITS: [(u32, u32); 4] = [(9, 9), (6, 12), (12, 6), (18, 0)];
         for (left, right) in SPLITS {
             let (left, right) = (power(left), power(right));
             if self.0 % left == 0 && other.0 % right == 0 {
@@ -130,15 +130,20 @@ impl Fixed {
 
     /// Text with exactly so many decimals, cut toward zero as the exchange does.
     pub(crate) fn text(self, decimals: u32) -> String {
-        let value = self.cut(decimals).0;
-        let sign = if value < 0 { "-" } else { "" };
-        let value = value.unsigned_abs();
-        let one = ONE.unsigned_abs();
-        let fraction = format!("{:018}", value % one);
-        match fraction.get(..decimals as usize) {
-            Some(shown) if !shown.is_empty() => format!("{sign}{}.{shown}", value / one),
-            _ => format!("{sign}{}", value / one),
+        let unit = power(DIGITS.saturating_sub(decimals)).unsigned_abs();
+        let units = self.0.unsigned_abs() / unit;
+        let sign = if self.0 < 0 && units > 0 { "-" } else { "" };
+        let digits = match u64::try_from(units) {
+            Ok(units) => units.to_string(),
+            Err(_) => units.to_string(),
+        };
+        let decimals = decimals.min(DIGITS) as usize;
+        if decimals == 0 {
+            return format!("{sign}{digits}");
         }
+        let padded = format!("{digits:0>width$}", width = decimals + 1);
+        let (whole, fraction) = padded.split_at(padded.len() - decimals);
+        format!("{sign}{whole}.{fraction}")
     }
 
     /// Text with as many decimals as it needs.

@@ -340,9 +340,9 @@ impl<'a> Figures<'a> {
         while (dead - alive).abs() > Fixed::ULP {
             let middle = dead.midpoint(alive);
             if headroom(middle).is_positive() {
-                alive = middle
+                alive = middle;
             } else {
-                dead = middle
+                dead = middle;
             }
         }
         alive

@@ -1,7 +1,7 @@
 //! Where the exchange meets its clients: the venue, the mishaps, the connections and the timetable
 //! under one lock. Everything here is synchronous; the server's tasks only carry bytes.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
@@ -14,7 +14,7 @@ use super::faults::Faults;
 use super::random::Random;
 use super::rest::Usage;
 use super::session::{Frame, Request, Route, STREAMS_MAX, Session, Topic, topic};
-use super::venue::{Input, MarketEvent, Output, UserEvent, Venue};
+use super::venue::{Input, Output, UserEvent, Venue};
 use super::wire::event::ListenKeyExpired;
 use super::wire::json;
 
@@ -24,8 +24,7 @@ const DAY_MS: i64 = 86_400 * SECOND_MS;
 /// Past states that are kept while account reads lag behind.
 const PAST_MAX: usize = 4_096;
 
-/// Shared by the server's tasks and the handles.
-#[derive(Debug)]
+/// Shared by the server's tasks and the handles. Its state holds keys, so it shows nothing.
 pub(crate) struct Hub {
     core: Mutex<Core>,
     pub(crate) clock: Clock,
@@ -36,6 +35,12 @@ pub(crate) struct Hub {
     /// Whether no byte may move on any stream.
     pub(crate) silent: watch::Sender<bool>,
     pub(crate) shutdown: CancellationToken,
+}
+
+impl std::fmt::Debug for Hub {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Hub").finish_non_exhaustive()
+    }
 }
 
 impl Hub {
@@ -96,13 +101,12 @@ impl Hub {
 
 /// Something that is on its way, late.
 #[derive(Debug)]
-enum Late {
+pub(super) enum Late {
     User(UserEvent),
     Market { topic: Topic, payload: String },
 }
 
 /// The state under the lock.
-#[derive(Debug)]
 pub(crate) struct Core {
     pub(crate) venue: Venue,
     pub(crate) faults: Faults,
@@ -110,9 +114,9 @@ pub(crate) struct Core {
     pub(crate) api_key: String,
     pub(crate) secret: String,
     pub(crate) open: bool,
-    sessions: BTreeMap<u64, Session>,
+    pub(super) sessions: BTreeMap<u64, Session>,
     timetable: BTreeMap<(i64, u64), Statement>,
-    late: BTreeMap<(i64, u64), Late>,
+    pub(super) late: BTreeMap<(i64, u64), Late>,
     past: VecDeque<(i64, Venue)>,
     next_second_ms: i64,
     sequence: u64,
@@ -165,7 +169,7 @@ impl Core {
         now_ms.saturating_add(self.faults.skew_ms)
     }
 
-    fn number(&mut self) -> u64 {
+    pub(super) fn number(&mut self) -> u64 {
         self.sequence += 1;
         self.sequence
     }
@@ -291,179 +295,6 @@ impl Core {
         self.venue.listen_key = None;
     }
 
-    fn deliver_user(&mut self, mut events: Vec<UserEvent>, now_ms: i64) {
-        if self.faults.swap {
-            events.reverse();
-        }
-        for event in events {
-            if self.faults.is_muted(Channel::User, event.name, now_ms)
-                || self.faults.loses(Channel::User)
-            {
-                continue;
-            }
-            let json = self.faults.mutate(event.name, event.json);
-            let event = UserEvent {
-                name: event.name,
-                json,
-            };
-            let lateness = self.faults.lateness_ms(Channel::User);
-            for _ in 0..=u8::from(self.faults.duplicates(Channel::User)) {
-                if lateness > 0 {
-                    let number = self.number();
-                    self.late
-                        .insert((now_ms + lateness, number), Late::User(event.clone()));
-                } else {
-                    self.send_user(&event);
-                }
-            }
-        }
-    }
-
-    fn send_user(&mut self, event: &UserEvent) {
-        let Some(key) = self.venue.listen_key.as_ref().map(|key| key.text.clone()) else {
-            return;
-        };
-        self.sessions.retain(|_, session| {
-            let wanted = session
-                .keys
-                .get(&key)
-                .is_some_and(|filter| filter.is_empty() || filter.contains(event.name));
-            !wanted || session.push(&key, &event.json)
-        });
-    }
-
-    fn deliver_market(&mut self, event: &MarketEvent, now_ms: i64) {
-        let emitted = self.told_ms(now_ms);
-        match event {
-            MarketEvent::Mark(symbol) => self.push_marks(Some(symbol), emitted, now_ms),
-            MarketEvent::Contract(json) => {
-                self.push_topic(&Topic::ContractInfo, "contractInfo", json, now_ms);
-            }
-            MarketEvent::Liquidation { symbol, json } => {
-                self.push_topic(&Topic::AllLiquidations, "forceOrder", json, now_ms);
-                let topic = Topic::Liquidations(symbol.clone());
-                self.push_topic(&topic, "forceOrder", json, now_ms);
-            }
-        }
-    }
-
-    /// Pushes marks: of one contract off schedule, or of all at a whole second.
-    fn push_marks(&mut self, only: Option<&str>, emitted: i64, now_ms: i64) {
-        let three = only.is_some() || emitted.div_euclid(SECOND_MS) % 3 == 0;
-        let mut usual = Vec::new();
-        let mut traditional = Vec::new();
-        let mut rows = Vec::new();
-        for contract in self.venue.contracts.values() {
-            let meant = only.is_none_or(|only| only == contract.symbol);
-            let known = contract.mark.is_positive() || contract.dark;
-            if !meant || contract.frozen || !known {
-                continue;
-            }
-            let update = self.venue.mark_update(contract, emitted);
-            let row = json(&update);
-            if contract.symbol == "BTCUSDT" {
-                // Since the merge the array also carries coin-margined rows, marked `st` 2.
-                let coin = super::wire::event::MarkUpdate {
-                    s: "BTCUSD_PERP".to_owned(),
-                    st: 2,
-                    ..update
-                };
-                usual.push(json(&coin));
-            }
-            if contract.is_traditional() {
-                &mut traditional
-            } else {
-                &mut usual
-            }
-            .push(row.clone());
-            rows.push((contract.symbol.clone(), row));
-        }
-        for seconds in if three { &[1, 3][..] } else { &[1][..] } {
-            for (symbol, row) in &rows {
-                let topic = Topic::Mark {
-                    symbol: symbol.clone(),
-                    seconds: *seconds,
-                };
-                self.push_topic(&topic, "markPriceUpdate", row, now_ms);
-            }
-            for frame in [&usual, &traditional] {
-                if !frame.is_empty() {
-                    let array = format!("[{}]", frame.join(","));
-                    let topic = Topic::AllMarks { seconds: *seconds };
-                    self.push_topic(&topic, "markPriceUpdate", &array, now_ms);
-                }
-            }
-        }
-    }
-
-    fn push_books(&mut self, emitted: i64, now_ms: i64) {
-        let wanted: BTreeSet<String> = self
-            .sessions
-            .values()
-            .flat_map(|session| session.topics.values())
-            .filter_map(|topic| match topic {
-                Topic::Book(symbol) => Some(symbol.clone()),
-                _ => None,
-            })
-            .collect();
-        for symbol in wanted {
-            let Some(contract) = self.venue.contracts.get(&symbol) else {
-                continue;
-            };
-            let row = self.venue.book_ticker(contract, emitted);
-            self.push_topic(&Topic::Book(symbol), "bookTicker", &row, now_ms);
-        }
-    }
-
-    fn push_indexes(&mut self, emitted: i64, now_ms: i64) {
-        let rows = self.venue.asset_indexes(emitted);
-        if rows.is_empty() {
-            return;
-        }
-        self.push_topic(
-            &Topic::AssetIndexes,
-            "assetIndexUpdate",
-            &json(&rows),
-            now_ms,
-        );
-        for row in rows {
-            let topic = Topic::AssetIndex(row.s.clone());
-            self.push_topic(&topic, "assetIndexUpdate", &json(&row), now_ms);
-        }
-    }
-
-    fn push_topic(&mut self, topic: &Topic, event: &str, payload: &str, now_ms: i64) {
-        let asked = |session: &Session| session.topics.values().any(|asked| asked == topic);
-        if !self.sessions.values().any(asked)
-            || self.faults.ack_only
-            || self.faults.is_muted(Channel::Market, event, now_ms)
-            || self.faults.loses(Channel::Market)
-        {
-            return;
-        }
-        let payload = self.faults.mutate(event, payload.to_owned());
-        let lateness = self.faults.lateness_ms(Channel::Market);
-        for _ in 0..=u8::from(self.faults.duplicates(Channel::Market)) {
-            if lateness > 0 {
-                let late = Late::Market {
-                    topic: topic.clone(),
-                    payload: payload.clone(),
-                };
-                let number = self.number();
-                self.late.insert((now_ms + lateness, number), late);
-            } else {
-                self.send_topic(topic, &payload);
-            }
-        }
-    }
-
-    fn send_topic(&mut self, topic: &Topic, payload: &str) {
-        self.sessions.retain(|_, session| {
-            let mut asked = session.topics.iter().filter(|(_, asked)| *asked == topic);
-            asked.all(|(stream, _)| session.push(stream, payload))
-        });
-    }
-
     /// Plays everything that is due, each at its own time; gives when the next is.
     pub(crate) fn advance(&mut self, now_ms: i64) -> i64 {
         loop {
@@ -580,5 +411,59 @@ fn carries(route: Route, channel: Channel) -> bool {
         Channel::User => route == Route::Private,
         Channel::Market => matches!(route, Route::Market | Route::Public | Route::Legacy),
         Channel::Api => route == Route::Api,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::session;
+    use super::*;
+
+    const START_MS: i64 = 1_790_000_000_000;
+
+    /// Every frame of ten minutes of the default world with trading and mishaps in it.
+    fn run(seed: u64) -> Vec<Frame> {
+        let world = super::super::world::default_world();
+        let mut core = Core::new(&world, seed, START_MS).unwrap();
+        let (outbox, mut inbox) = tokio::sync::mpsc::channel(session::QUEUE_MAX);
+        for path in [
+            "/market/ws/!markPrice@arr@1s/btcusdt@markPrice@1s",
+            "/private/ws",
+        ] {
+            let request = session::request(path, "").unwrap();
+            let session = Session {
+                route: request.route,
+                combined: false,
+                topics: BTreeMap::new(),
+                keys: BTreeMap::new(),
+                opened_ms: START_MS,
+                heard_ms: VecDeque::new(),
+                outbox: outbox.clone(),
+            };
+            core.connect(request, session);
+        }
+        for line in [
+            "pos BTCUSDT crossed 50x +2 @ 60000",
+            "at 3s order ETHUSDT buy 1",
+            "at 5s delay market 2s",
+            "at 9s mute market 20s",
+            "at 40s mark BTCUSDT 54000",
+        ] {
+            let statement = crate::scenario::parse_line(line).unwrap().unwrap();
+            core.execute(&statement, START_MS).unwrap();
+        }
+        for second in 1..=600 {
+            core.advance(START_MS + second * 1_000);
+        }
+        assert!(!core.venue.account.holds("BTCUSDT"), "the fall liquidates");
+        std::iter::from_fn(|| inbox.try_recv().ok()).collect()
+    }
+
+    #[test]
+    fn the_same_seed_tells_the_same_story() {
+        let first = run(11);
+        assert!(first.len() > 1_000);
+        assert_eq!(first, run(11));
+        assert_ne!(first, run(12));
     }
 }

@@ -9,6 +9,7 @@
 mod account;
 mod clock;
 mod contract;
+mod deliver;
 mod exact;
 mod faults;
 mod figures;

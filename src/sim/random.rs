@@ -22,16 +22,12 @@ impl Random {
         word ^ (word >> 31)
     }
 
-    /// Uniform in 0..1, with nine decimals.
-    pub(crate) fn unit(&mut self) -> Fixed {
-        let billionths = self.next() % 1_000_000_000;
-        Fixed::new(i64::try_from(billionths).unwrap_or_default(), 9)
-    }
-
-    /// About normal with mean 0 and deviation 1: twelve uniforms less six.
+    /// About normal with mean 0 and deviation 1: twelve uniforms of nine decimals, less six.
     pub(crate) fn normal(&mut self) -> Fixed {
-        let sum: Fixed = (0..12).map(|_| self.unit()).sum();
-        sum - Fixed::new(6, 0)
+        const BILLION: u64 = 1_000_000_000;
+        let sum: u64 = (0..12).map(|_| self.next() % BILLION).sum();
+        let sum = i64::try_from(sum).unwrap_or_default();
+        Fixed::new(sum - 6_000_000_000, 9)
     }
 
     /// Letters and digits.

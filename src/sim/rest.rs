@@ -102,7 +102,7 @@ impl Core {
         let mut headers = vec![("x-mbx-used-weight-1m", used.to_string())];
         if used > WEIGHT_MAX {
             headers.push(("retry-after", "60".to_owned()));
-            return refused(Refusal::too_many_requests(WEIGHT_MAX), headers);
+            return refused(&Refusal::too_many_requests(WEIGHT_MAX), headers);
         }
         let outcome = params.and_then(|params| {
             self.admit(call, &params, told_ms)?;
@@ -117,7 +117,7 @@ impl Core {
                     body,
                 }
             }
-            Err(refusal) => refused(refusal, headers),
+            Err(refusal) => refused(&refusal, headers),
         }
     }
 
@@ -236,7 +236,7 @@ fn unsigned(form: &[u8]) -> Vec<u8> {
         .join(&b'&')
 }
 
-fn refused(refusal: Refusal, headers: Vec<(&'static str, String)>) -> Answer {
+fn refused(refusal: &Refusal, headers: Vec<(&'static str, String)>) -> Answer {
     let body = refusal.body();
     Answer {
         status: refusal.status,
@@ -268,7 +268,10 @@ fn security(path: &str) -> Security {
         "historicalTrades",
     ];
     let name = path.splitn(4, '/').nth(3).unwrap_or_default();
-    if OPEN.contains(&name) || path.starts_with("/api/") {
+    let elsewhere = ["/api/", "/sapi/", "/dapi/"]
+        .iter()
+        .any(|prefix| path.starts_with(prefix));
+    if OPEN.contains(&name) || elsewhere {
         Security::Anybody
     } else if name == "listenKey" {
         Security::Key

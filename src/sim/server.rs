@@ -11,7 +11,8 @@ use futures_util::{SinkExt, StreamExt};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{
-    CONTENT_TYPE, HeaderValue, LOCATION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE,
+    CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
+    UPGRADE,
 };
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -206,7 +207,7 @@ async fn answer(hub: &Hub, call: &Call<'_>, cut: &CancellationToken) -> Reply {
 
 fn error_reply(status: u16, code: Option<i64>, text: &str) -> Reply {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    match code {
+    let mut reply = match code {
         Some(code) => {
             let refusal = Refusal {
                 status: status.as_u16(),
@@ -216,7 +217,18 @@ fn error_reply(status: u16, code: Option<i64>, text: &str) -> Reply {
             json_reply(status, refusal.body())
         }
         None => plain(status, text.to_owned()),
+    };
+    let wait = match status.as_u16() {
+        429 => Some("60"),
+        418 => Some("120"),
+        _ => None,
+    };
+    if let Some(seconds) = wait {
+        reply
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from_static(seconds));
     }
+    reply
 }
 
 fn redirect(address: &str) -> Reply {
@@ -294,6 +306,7 @@ fn upgrade(hub: &Arc<Hub>, request: &mut Request<Incoming>, era: CancellationTok
             topics: std::collections::BTreeMap::new(),
             keys: asked.keys.clone(),
             opened_ms: hub.clock.now_ms(),
+            heard_ms: std::collections::VecDeque::new(),
             outbox,
         };
         let id = hub.core().connect(asked, session);
@@ -334,6 +347,8 @@ async fn converse<S>(
             }
         }
         tokio::select! {
+            // Silence goes before frames that are already waiting.
+            biased;
             () = era.cancelled() => return,
             _changed = silent.changed() => {}
             frame = inbox.recv() => {

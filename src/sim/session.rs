@@ -1,6 +1,6 @@
 //! One WebSocket connection as the exchange sees it: what it asked for, and what it may have.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tokio::sync::mpsc;
 
@@ -8,6 +8,9 @@ use super::account::Contracts;
 
 /// Frames that may wait for a slow client before it is cut.
 pub(crate) const QUEUE_MAX: usize = 65_536;
+/// Control messages of one connection in a second: ten are allowed, fifteen were answered when it
+/// was measured.
+const MESSAGES_MAX: usize = 15;
 /// Streams of one connection.
 pub(crate) const STREAMS_MAX: usize = 1_024;
 
@@ -55,7 +58,6 @@ pub(crate) enum Topic {
 }
 
 /// A connection.
-#[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) route: Route,
     /// Frames are wrapped as `{"stream","data"}`.
@@ -64,6 +66,8 @@ pub(crate) struct Session {
     /// listenKeys, each with its filter of event names.
     pub(crate) keys: BTreeMap<String, BTreeSet<String>>,
     pub(crate) opened_ms: i64,
+    /// When the last control messages came, for the limit on their rate.
+    pub(crate) heard_ms: VecDeque<i64>,
     pub(crate) outbox: mpsc::Sender<Frame>,
 }
 
@@ -201,6 +205,19 @@ fn named_topic(name: &str, contracts: &Contracts) -> Topic {
 }
 
 impl Session {
+    /// Counts a control message; `false` when there were too many in a second.
+    pub(crate) fn hears(&mut self, now_ms: i64) -> bool {
+        while self
+            .heard_ms
+            .front()
+            .is_some_and(|at| *at <= now_ms - 1_000)
+        {
+            self.heard_ms.pop_front();
+        }
+        self.heard_ms.push_back(now_ms);
+        self.heard_ms.len() <= MESSAGES_MAX
+    }
+
     /// Sends a stream's payload, wrapped or raw. `false` when the client is too slow or gone.
     pub(crate) fn push(&self, stream: &str, payload: &str) -> bool {
         let text = if self.combined {

@@ -6,15 +6,19 @@
 
 mod algo;
 mod calls;
+mod exchange;
 mod fill;
 mod market;
 mod notice;
 mod orders;
 mod read;
 mod read_market;
+mod request;
 mod risk;
 mod script;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod trade;
 
 use std::collections::{BTreeMap, VecDeque};

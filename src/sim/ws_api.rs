@@ -21,6 +21,13 @@ pub(crate) fn text(hub: &Hub, id: u64, text: &str) {
         let mut core = hub.core();
         match core.session(id).map(|session| session.route) {
             Some(Route::Api) => core.api_call(text, now_ms),
+            Some(_)
+                if core
+                    .session(id)
+                    .is_some_and(|session| !session.hears(now_ms)) =>
+            {
+                None
+            }
             Some(_) => core.control(id, text),
             None => return,
         }
@@ -35,7 +42,7 @@ pub(crate) fn text(hub: &Hub, id: u64, text: &str) {
             let _queued = session.send(Frame::Text(reply));
         }
         None => {
-            let _queued = session.send(Frame::Close(1008, "Invalid request"));
+            let _queued = session.send(Frame::Close(1008, "Too many requests"));
         }
     }
 }

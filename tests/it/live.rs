@@ -80,6 +80,7 @@ impl Live {
             clock,
             seed: 1,
             state_dir: None,
+            without_key: String::new(),
             extra_roots: None,
         };
         tokio::spawn(exchange::run(
@@ -185,13 +186,13 @@ impl Live {
             same_figure(
                 name,
                 "wallet",
-                exact(wallet.wallet_balance.get()),
+                &exact(wallet.wallet_balance.get()),
                 &theirs.wallet_balance,
             )?;
             same_figure(
                 name,
                 "cross wallet",
-                exact(wallet.cross_wallet_balance.get()),
+                &exact(wallet.cross_wallet_balance.get()),
                 &theirs.cross_wallet_balance,
             )?;
         }
@@ -222,7 +223,7 @@ impl Live {
                 ),
             ];
             for (figure, ours, theirs) in rows {
-                same_figure(name, figure, ours, theirs)?;
+                same_figure(name, figure, &ours, theirs)?;
             }
         }
         Ok(())
@@ -273,7 +274,7 @@ impl Live {
                     ),
                 ];
                 for (figure, ours, theirs) in rows {
-                    same_figure(name, figure, ours, theirs)?;
+                    same_figure(name, figure, &ours, theirs)?;
                 }
             }
         }
@@ -299,13 +300,13 @@ fn plain(figure: Decimal) -> String {
     figure.normalize().to_string()
 }
 
-fn same_figure(of: &str, figure: &str, ours: String, theirs: &str) -> Result<(), String> {
+fn same_figure(of: &str, figure: &str, ours: &str, theirs: &str) -> Result<(), String> {
     let theirs = plain(
         theirs
             .parse::<Decimal>()
             .map_err(|error| format!("{theirs}: {error}"))?,
     );
-    same(&format!("{of} {figure}"), &ours, &theirs)
+    same(&format!("{of} {figure}"), ours, &theirs)
 }
 
 fn same(what: &str, ours: &str, theirs: &str) -> Result<(), String> {

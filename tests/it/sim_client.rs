@@ -1,4 +1,8 @@
 //! A small client of the simulated exchange, written for these tests from the documents.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper that cannot go on says where, as a test does"
+)]
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;

@@ -206,3 +206,36 @@ async fn mute_and_silence_withhold_without_closing() {
     exchange.command("silence off");
     assert_eq!(user.next().await["a"]["B"][0]["bc"], "2.00000000");
 }
+
+#[tokio::test]
+async fn shutdown_returns_and_the_port_is_free() {
+    let exchange = Exchange::quiet("wallet USDT 100").await;
+    let mut user = exchange.user_stream().await;
+    let address = exchange.to.stream.strip_prefix("ws://").unwrap().to_owned();
+    exchange.sim.shutdown().await;
+    assert_eq!(user.ended().await, None);
+    assert!(tokio::net::TcpStream::connect(&address).await.is_err());
+}
+
+#[tokio::test]
+async fn the_default_world_stands_and_moves() {
+    let listen = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+    let options = crossguard::sim::Options {
+        listen,
+        scenario: None,
+        seed: 3,
+    };
+    let sim = crossguard::sim::Sim::start(options).await.unwrap();
+    let truth = sim.handle().truth();
+    assert_eq!(truth.assets["USDT"].wallet_balance, "10000.00000000");
+    assert_eq!(truth.marks["BTCUSDT"], "60000");
+    assert!(truth.marks.contains_key("币安人生USDT"));
+    let moved = async {
+        while sim.handle().truth().marks["BTCUSDT"] == "60000" {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(super::sim_client::DEADLINE, moved)
+        .await
+        .unwrap();
+}

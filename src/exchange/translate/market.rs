@@ -3,11 +3,15 @@
 //! Owns: reading market frames, and `premiumIndex`, which tells the same over REST.
 //! Must not know: who wanted them.
 
+use serde::Deserializer as _;
+use serde::de::{Error as _, SeqAccess, Visitor};
+
 use super::{WireError, integer, price, rate, symbol, time_if_any};
 use crate::exchange::text::{clean_text, clean_text_to};
-use crate::exchange::wire::{Scalar, Text, market::Frame, rest as wire};
+use crate::exchange::wire::market::{Frame, Tick};
+use crate::exchange::wire::{Scalar, Text, rest as wire};
 use crate::margin::account::Symbol;
-use crate::margin::amount::{MarkPrice, Rate};
+use crate::margin::amount::{MarkPrice, Price, Rate};
 use crate::mirror::event::MarkUpdate;
 
 /// What a market frame brought.
@@ -41,6 +45,9 @@ pub enum MarketNews {
 /// [`WireError`] when the frame is not what it should be. A row in it that cannot be read is told
 /// as [`MarketNews::Unreadable`]: one symbol's odd figure must not blind the others.
 pub fn market_frame(text: &str, news: &mut impl FnMut(MarketNews)) -> Result<(), WireError> {
+    if plain_marks(text, news) {
+        return Ok(());
+    }
     if text.trim_start().starts_with('[') {
         for frame in serde_json::from_str::<Vec<Frame<'_>>>(text)? {
             news(event(&frame));
@@ -58,7 +65,67 @@ pub fn market_frame(text: &str, news: &mut impl FnMut(MarketNews)) -> Result<(),
     }
 }
 
+/// Reads marks that are spelled exactly as the exchange spells them, and tells each as it is read:
+/// these frames come by the thousand. False sends the frame through the reader that trusts no type,
+/// which also finds the words for what is wrong; that a mark is then told twice changes nothing.
+fn plain_marks(text: &str, news: &mut impl FnMut(MarketNews)) -> bool {
+    if text.starts_with('[') {
+        let mut reader = serde_json::Deserializer::from_str(text);
+        return reader.deserialize_seq(Ticks(news)).is_ok() && reader.end().is_ok();
+    }
+    if text.starts_with("{\"stream\"") {
+        return false;
+    }
+    let mark = serde_json::from_str(text)
+        .ok()
+        .as_ref()
+        .and_then(plain_mark);
+    mark.map(news).is_some()
+}
+
+/// Reads an array of ticks without keeping it.
+struct Ticks<'n, N>(&'n mut N);
+
+impl<'de, N: FnMut(MarketNews)> Visitor<'de> for Ticks<'_, N> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an array of mark prices")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<(), A::Error> {
+        while let Some(tick) = rows.next_element::<Tick<'de>>()? {
+            let mark = plain_mark(&tick).ok_or_else(|| A::Error::custom("not a plain mark"))?;
+            (self.0)(mark);
+        }
+        Ok(())
+    }
+}
+
+fn plain_mark(tick: &Tick<'_>) -> Option<MarketNews> {
+    if tick.e != "markPriceUpdate" {
+        return None;
+    }
+    if tick.st == 2 {
+        return Some(MarketNews::Nothing);
+    }
+    let funding_rate = match tick.r {
+        "" => None,
+        text => Some(Rate::parse(text).ok()?),
+    };
+    Some(MarketNews::Mark(MarkUpdate {
+        symbol: Symbol::new(tick.s)?,
+        mark: MarkPrice::new(Price::parse(tick.p).ok()?),
+        funding_rate,
+        next_funding_ms: (tick.T > 0).then_some(tick.T),
+        event_ms: tick.E,
+    }))
+}
+
 fn unwrapped(text: &str, news: &mut impl FnMut(MarketNews)) -> Result<(), WireError> {
+    if plain_marks(text, news) {
+        return Ok(());
+    }
     if text.starts_with('[') {
         for frame in serde_json::from_str::<Vec<Frame<'_>>>(text)? {
             news(event(&frame));

@@ -10,6 +10,26 @@ use serde_json::value::RawValue;
 
 use super::{Refusal, Scalar, Text};
 
+/// A mark price exactly as the exchange sends it every second. What is spelled in any other way is
+/// read as a [`Frame`], which trusts no type.
+#[derive(Debug, Deserialize)]
+#[allow(
+    non_snake_case,
+    reason = "the exchange tells `e` and `E`, `p` and `P` apart by case"
+)]
+pub(crate) struct Tick<'a> {
+    pub e: &'a str,
+    pub E: i64,
+    pub s: &'a str,
+    pub p: &'a str,
+    #[serde(default)]
+    pub r: &'a str,
+    #[serde(default)]
+    pub T: i64,
+    #[serde(default)]
+    pub st: u8,
+}
+
 /// A mark price, a contract change, a wrapper or an answer to a control message.
 #[derive(Debug, Deserialize)]
 #[allow(

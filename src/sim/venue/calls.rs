@@ -2,31 +2,19 @@
 
 use serde_json::{Value, json as value};
 
-use crate::scenario::{
-    AssetMode, ConditionalKind, MarginType, PositionMode, PositionSide, Side, WorkingPrice,
-};
+use crate::scenario::{AssetMode, MarginType, PositionMode};
 
-use super::super::account::OrderKind;
-use super::super::exact::Fixed;
 use super::super::params::Params;
 use super::super::refusal::Refusal;
 use super::super::wire::json;
 use super::super::wire::reply::{AlgoReply, LeverageReply};
-use super::algo::NewAlgo;
 use super::orders::Shape;
-use super::trade::NewOrder;
+use super::request::{new_algo, new_order, position_side};
 use super::{LISTEN_KEY_MS, ListenKey, Venue};
 
 type Reply = Result<String, Refusal>;
 
 const SUCCESS: &str = r#"{"code":200,"msg":"success"}"#;
-const CONDITIONAL_KINDS: [&str; 5] = [
-    "STOP",
-    "STOP_MARKET",
-    "TAKE_PROFIT",
-    "TAKE_PROFIT_MARKET",
-    "TRAILING_STOP_MARKET",
-];
 const BATCH_MAX: usize = 5;
 
 impl Venue {
@@ -63,10 +51,10 @@ impl Venue {
             "/fapi/v1/fundingInfo" => Ok(self.funding_info()),
             "/fapi/v1/assetIndex" => self.asset_index(params),
             // Start-up calls of client libraries that concern other products.
-            "/api/v3/exchangeInfo" => Ok(
+            "/api/v3/exchangeInfo" | "/dapi/v1/exchangeInfo" => Ok(
                 value!({"timezone": "UTC", "serverTime": self.now_ms, "symbols": []}).to_string(),
             ),
-            "/sapi/v1/capital/config/getall" | "/sapi/v1/margin/allPairs" => Ok("[]".to_owned()),
+            _ if path.starts_with("/sapi/") => Ok("[]".to_owned()),
             _ => return None,
         })
     }
@@ -195,7 +183,15 @@ impl Venue {
     fn place_call(&mut self, params: &Params) -> Reply {
         let order = new_order(params)?;
         let id = self.place(&order)?;
-        self.order_json(id, Shape::Action)
+        let result = params.get("newOrderRespType") == Some("RESULT");
+        self.order_json(
+            id,
+            if result {
+                Shape::Action
+            } else {
+                Shape::Acknowledged
+            },
+        )
     }
 
     /// Plays a JSON list of orders one by one; a refusal takes its place in the answer.
@@ -422,124 +418,4 @@ fn rate_limit_orders() -> String {
         {"rateLimitType": "ORDERS", "interval": "MINUTE", "intervalNum": 1, "limit": 1200},
     ])
     .to_string()
-}
-
-fn side(params: &Params) -> Result<Side, Refusal> {
-    match params.required("side")? {
-        "BUY" => Ok(Side::Buy),
-        "SELL" => Ok(Side::Sell),
-        _ => Err(Refusal::bad_side()),
-    }
-}
-
-fn position_side(params: &Params) -> Result<PositionSide, Refusal> {
-    match params.get("positionSide") {
-        None | Some("BOTH") => Ok(PositionSide::Both),
-        Some("LONG") => Ok(PositionSide::Long),
-        Some("SHORT") => Ok(PositionSide::Short),
-        Some(_) => Err(Refusal::bad_position_side()),
-    }
-}
-
-fn working_price(params: &Params) -> Result<WorkingPrice, Refusal> {
-    match params.get("workingType") {
-        None | Some("CONTRACT_PRICE") => Ok(WorkingPrice::Last),
-        Some("MARK_PRICE") => Ok(WorkingPrice::Mark),
-        Some(_) => Err(Refusal::malformed("workingType")),
-    }
-}
-
-fn new_order(params: &Params) -> Result<NewOrder, Refusal> {
-    let symbol = params.required("symbol")?.to_owned();
-    let side = side(params)?;
-    let kind = match params.required("type")? {
-        "LIMIT" => OrderKind::Limit,
-        "MARKET" => OrderKind::Market,
-        other if CONDITIONAL_KINDS.contains(&other) => return Err(Refusal::use_algo()),
-        _ => return Err(Refusal::bad_type()),
-    };
-    let (price, time_in_force) = match kind {
-        OrderKind::Limit => {
-            let time_in_force = params.required("timeInForce")?.to_owned();
-            (params.required_decimal("price")?, time_in_force)
-        }
-        _ if params.has("price") => return Err(Refusal::not_required("price")),
-        _ => (Fixed::ZERO, "GTC".to_owned()),
-    };
-    if !matches!(
-        params.get("newOrderRespType"),
-        None | Some("ACK" | "RESULT")
-    ) {
-        return Err(Refusal::bad_response_type());
-    }
-    Ok(NewOrder {
-        symbol,
-        side,
-        leg: position_side(params)?,
-        kind,
-        original_kind: kind.name().to_owned(),
-        time_in_force,
-        quantity: params.required_decimal("quantity")?,
-        price,
-        stop_price: Fixed::ZERO,
-        reduce_only: params.boolean("reduceOnly")?.unwrap_or(false),
-        close_position: false,
-        working_type: "CONTRACT_PRICE",
-        good_till_ms: params.integer("goodTillDate")?.unwrap_or(0),
-        client_id: params.get("newClientOrderId").map(str::to_owned),
-        algo: None,
-    })
-}
-
-fn new_algo(params: &Params) -> Result<NewAlgo, Refusal> {
-    if params.required("algoType")? != "CONDITIONAL" {
-        return Err(Refusal::malformed("algoType"));
-    }
-    let symbol = params.required("symbol")?.to_owned();
-    let side = side(params)?;
-    let kind = params.required("type")?;
-    // The real endpoint words this one parameter in lower case.
-    let trigger = || {
-        params
-            .decimal("triggerPrice")?
-            .ok_or_else(|| Refusal::missing("triggerprice"))
-    };
-    let exact = |price: Fixed| {
-        price
-            .plain()
-            .parse()
-            .map_err(|_| Refusal::malformed("price"))
-    };
-    let condition = match kind {
-        "STOP" | "STOP_MARKET" => ConditionalKind::Stop(exact(trigger()?)?),
-        "TAKE_PROFIT" | "TAKE_PROFIT_MARKET" => ConditionalKind::TakeProfit(exact(trigger()?)?),
-        "TRAILING_STOP_MARKET" if params.has("triggerPrice") => {
-            return Err(Refusal::would_trigger());
-        }
-        "TRAILING_STOP_MARKET" => ConditionalKind::Trailing {
-            callback: exact(params.required_decimal("callbackRate")?)?,
-            activate: params.decimal("activatePrice")?.map(exact).transpose()?,
-        },
-        _ => return Err(Refusal::bad_type()),
-    };
-    let limit = matches!(kind, "STOP" | "TAKE_PROFIT");
-    Ok(NewAlgo {
-        symbol,
-        side,
-        leg: position_side(params)?,
-        condition,
-        working_price: working_price(params)?,
-        quantity: params.decimal("quantity")?,
-        price: if limit {
-            params.required_decimal("price")?
-        } else {
-            Fixed::ZERO
-        },
-        time_in_force: params.get("timeInForce").unwrap_or("GTC").to_owned(),
-        reduce_only: params.boolean("reduceOnly")?.unwrap_or(false),
-        close_position: params.boolean("closePosition")?.unwrap_or(false),
-        price_protect: params.boolean("priceProtect")?.unwrap_or(false),
-        good_till_ms: params.integer("goodTillDate")?.unwrap_or(0),
-        client_id: params.get("clientAlgoId").map(str::to_owned),
-    })
 }

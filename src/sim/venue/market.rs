@@ -80,8 +80,9 @@ impl Venue {
         for contract in self.contracts.values() {
             if contract.volatility.is_positive() && contract.mark.is_positive() {
                 let own = self.random.normal();
-                let step = common.times(COMMON) + own.times(OWN);
-                let factor = Fixed::ONE + contract.volatility.times(step);
+                // Cut where it does not matter, so that every product stays in plain integers.
+                let step = (common.times(COMMON) + own.times(OWN)).cut(6);
+                let factor = Fixed::ONE + contract.volatility.times(step).cut(9);
                 let mark = contract.mark.times(factor).cut(8).max(contract.tick);
                 moves.insert(contract.symbol.clone(), mark);
             }

@@ -1,6 +1,7 @@
 //! Cancelling, amending and looking up orders, and how an order is answered.
 
 use super::super::account::{Order, OrderKind, Status, leg_name, side_name};
+use super::super::exact::Fixed;
 use super::super::params::Params;
 use super::super::refusal::Refusal;
 use super::super::wire::json;
@@ -11,7 +12,9 @@ use super::notice::{Execution, SELF_TRADE_PREVENTION};
 /// Which fields an order answer carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
-    /// Placement, amend, cancel: without averages.
+    /// Placement with `ACK`: the order as it was taken, whatever happened since.
+    Acknowledged,
+    /// Placement with `RESULT`, amend, cancel: without averages.
     Action,
     /// Queries and lists: with them.
     Query,
@@ -170,12 +173,7 @@ impl Venue {
         Ok(json(&reply))
     }
 
-    fn check_amended(
-        &self,
-        order: &Order,
-        quantity: super::super::exact::Fixed,
-        price: super::super::exact::Fixed,
-    ) -> Result<(), Refusal> {
+    fn check_amended(&self, order: &Order, quantity: Fixed, price: Fixed) -> Result<(), Refusal> {
         let mut without = self.clone();
         without.account.orders.remove(&order.id);
         without.check_order(&super::trade::NewOrder {
@@ -207,16 +205,20 @@ impl Venue {
         let price_decimals = contract.map_or(8, |contract| contract.price_decimals());
         let decimals = contract.map_or(8, |contract| contract.quantity_decimals());
         let query = shape == Shape::Query;
+        let (status, executed) = match shape {
+            Shape::Acknowledged => (Status::New, Fixed::ZERO),
+            Shape::Action | Shape::Query => (order.status, order.executed),
+        };
         OrderReply {
             order_id: order.id,
             symbol: order.symbol.clone(),
-            status: order.status.name(),
+            status: status.name(),
             client_order_id: order.client_id.clone(),
             price: order.price.text(price_decimals),
             avg_price: query.then(|| order.average().text(5)),
             orig_qty: order.quantity.text(decimals),
-            executed_qty: order.executed.text(decimals),
-            cum_qty: (!query).then(|| order.executed.text(decimals)),
+            executed_qty: executed.text(decimals),
+            cum_qty: (!query).then(|| executed.text(decimals)),
             cum_quote: query.then(|| order.turnover.eight()),
             time_in_force: order.time_in_force.clone(),
             kind: order.kind.name(),

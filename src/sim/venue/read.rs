@@ -192,49 +192,57 @@ impl Venue {
     ) -> AccountReply<P> {
         let assets = self.figures().assets();
         let multi = self.account.assets == AssetMode::Multi;
-        // Single-asset mode totals USDT alone; multi-assets mode values everything in USD.
-        let total = |of: &dyn Fn(&AssetFigures) -> Fixed| -> Fixed {
-            let usdt = |asset: &str| asset == "USDT";
-            let counted = assets.iter().filter(|(asset, _)| multi || usdt(asset));
-            counted
-                .map(|(asset, figures)| self.in_usd(asset, of(figures)))
-                .sum()
-        };
+        let usdt = assets.get("USDT").cloned().unwrap_or_default();
+        let usd = self.figures().available_usd();
         let (available, withdrawable) = if multi {
-            let usd = self.figures().available_usd();
             (usd, usd)
         } else {
-            let usdt = assets.get("USDT").cloned().unwrap_or_default();
             (usdt.available(), usdt.withdrawable())
         };
-        let cross_only = multi;
+        // Single-asset mode totals USDT alone; multi-assets mode values everything in USD,
+        // what is held at the bid rate, what is required at the ask, crossed positions only.
+        let counted = || {
+            assets
+                .iter()
+                .filter(|(asset, _)| multi || asset.as_str() == "USDT")
+        };
+        let held = |of: fn(&AssetFigures) -> Fixed| -> String {
+            let sum: Fixed = counted()
+                .map(|(asset, figures)| self.in_usd(asset, of(figures)))
+                .sum();
+            sum.eight()
+        };
+        let required = |single: fn(&AssetFigures) -> Fixed, pool: fn(&AssetFigures) -> Fixed| {
+            let of = if multi { pool } else { single };
+            let at_ask = |asset: &str, amount: Fixed| amount.times(self.account.rates(asset).1);
+            let sum: Fixed = counted()
+                .map(|(asset, figures)| at_ask(asset, of(figures)))
+                .sum();
+            sum.eight()
+        };
         AccountReply {
             rights,
-            total_initial_margin: total(&|figures| {
-                if cross_only {
-                    figures.demand()
-                } else {
-                    figures.initial_margin()
-                }
-                .floor()
-            })
-            .eight(),
-            total_maint_margin: total(&|figures| {
-                if cross_only {
-                    figures.cross_maintenance
-                } else {
-                    figures.maintenance
-                }
-            })
-            .eight(),
-            total_wallet_balance: total(&|figures| figures.wallet).eight(),
-            total_unrealized_profit: total(&|figures| figures.unrealized).eight(),
-            total_margin_balance: total(&|figures| figures.margin_balance()).eight(),
-            total_position_initial_margin: total(&|figures| figures.position_margin.floor())
-                .eight(),
-            total_open_order_initial_margin: total(&|figures| figures.order_margin.floor()).eight(),
-            total_cross_wallet_balance: total(&|figures| figures.cross_wallet).eight(),
-            total_cross_un_pnl: total(&|figures| figures.cross_unrealized).eight(),
+            total_initial_margin: required(
+                |figures| figures.initial_margin().floor(),
+                |figures| figures.demand().floor(),
+            ),
+            total_maint_margin: required(
+                |figures| figures.maintenance,
+                |figures| figures.cross_maintenance,
+            ),
+            total_wallet_balance: held(|figures| figures.wallet),
+            total_unrealized_profit: held(|figures| figures.unrealized),
+            total_margin_balance: held(AssetFigures::margin_balance),
+            total_position_initial_margin: required(
+                |figures| figures.position_margin.floor(),
+                |figures| figures.cross_position_margin.floor(),
+            ),
+            total_open_order_initial_margin: required(
+                |figures| figures.order_margin.floor(),
+                |figures| figures.order_margin.floor(),
+            ),
+            total_cross_wallet_balance: held(|figures| figures.cross_wallet),
+            total_cross_un_pnl: held(|figures| figures.cross_unrealized),
             available_balance: available.eight(),
             max_withdraw_amount: withdrawable.eight(),
             assets: assets

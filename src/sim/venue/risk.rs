@@ -26,10 +26,33 @@ impl Venue {
         // Each round removes at least one position, so the number of positions bounds the rounds.
         for _ in 0..=self.account.positions.len() {
             let Some(leg) = self.first_liquidated() else {
-                return;
+                break;
             };
-            self.liquidate(&leg);
+            if !self.auto_add_margin(&leg) {
+                self.liquidate(&leg);
+            }
         }
+        self.exchange_large_debts();
+    }
+
+    /// With automatic margin addition the cross balance is drawn on before an isolated position
+    /// is liquidated. No formula is published: it gets its initial margin again, or all there is.
+    fn auto_add_margin(&mut self, leg: &Leg) -> bool {
+        let settings = self.account.settings(&leg.0);
+        if !self.account.is_isolated(&leg.0) || !settings.auto_add {
+            return false;
+        }
+        let Some(contract) = self.contracts.get(&leg.0) else {
+            return false;
+        };
+        let leverage = Fixed::new(i64::from(settings.leverage), 0);
+        let held = self.account.position(&leg.0, leg.1).amount;
+        let initial = held.times(contract.mark).abs().over(leverage);
+        let standing = self.figures().standing(leg);
+        let wanted = standing.maintenance - standing.equity + initial.unwrap_or_default();
+        let addable = self.addable(&contract.margin_asset);
+        let amount = wanted.min(addable).cut(BALANCE_DECIMALS);
+        standing.equity + amount > standing.maintenance && self.change_margin(leg, amount).is_ok()
     }
 
     fn first_liquidated(&self) -> Option<Leg> {
@@ -244,9 +267,13 @@ impl Venue {
         });
     }
 
-    /// A negative balance without positions behind it is put back to zero, visibly.
+    /// A negative balance without positions behind it is put back to zero, visibly; in
+    /// multi-assets mode the other assets pay first.
     fn clear_deficit(&mut self, assets: &[String]) {
         for asset in assets {
+            if self.account.assets == AssetMode::Multi {
+                self.auto_exchange(asset);
+            }
             let balance = self.account.cross_wallet(asset);
             if balance.is_negative() {
                 self.insure(asset, -balance);

@@ -177,7 +177,10 @@ impl Venue {
     }
 
     fn list(&mut self, line: &SymbolLine) -> Outcome {
-        let contract = Contract::new(line).map_err(|text| Refusal::script(&text))?;
+        let mut contract = Contract::new(line).map_err(|text| Refusal::script(&text))?;
+        if let Some(known) = self.contracts.get(&line.symbol) {
+            contract.inherit(known);
+        }
         self.account
             .cross
             .entry(contract.margin_asset.clone())

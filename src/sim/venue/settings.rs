@@ -120,12 +120,18 @@ impl Venue {
             .entry(leg.clone())
             .or_default()
             .updated_ms = self.now_ms;
-        self.tell_account("MARGIN_TRANSFER", &asset, Fixed::ZERO, &[leg.clone()], None);
+        self.tell_account(
+            "MARGIN_TRANSFER",
+            &asset,
+            Fixed::ZERO,
+            std::slice::from_ref(leg),
+            None,
+        );
         Ok(())
     }
 
     /// Largest isolated margin that can be added (margin-math section 10).
-    fn addable(&self, asset: &str) -> Fixed {
+    pub(super) fn addable(&self, asset: &str) -> Fixed {
         let assets = self.figures().assets();
         let Some(figures) = assets.get(asset) else {
             return Fixed::ZERO;
