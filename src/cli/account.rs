@@ -4,13 +4,13 @@
 //! Must not know: how any figure is computed.
 
 use super::check::{at_risk, distance, killer};
+use super::screen::safe;
 use super::talk::{Request, show};
 use super::{Common, Exit, screen};
 use crate::api::protocol::account::{AccountAnswer, Wallet};
 use crate::api::protocol::inputs::Inputs;
 use crate::api::protocol::pool::PoolFigures;
 use crate::api::shown::{money, percent_down, percent_up};
-use crate::api::text::safe;
 
 pub(super) fn run(common: &Common) -> Exit {
     show(common, Request::get("/v1/account"), page)

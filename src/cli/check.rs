@@ -9,13 +9,13 @@ use clap::{Args, ValueEnum};
 use reqwest::Method;
 use serde::Serialize;
 
+use super::screen::safe;
 use super::talk::{Request, Socket};
 use super::{Common, Exit, screen, talk};
 use crate::api::protocol::answer::{CheckAnswer, Finding};
 use crate::api::protocol::figure::Figure;
 use crate::api::protocol::pool::{FirstKiller, PoolFigures, WalletAtRisk};
 use crate::api::shown::{self, Decision, Level, UNKNOWN, money, percent_down, percent_up};
-use crate::api::text::safe;
 
 /// Which way the order trades.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

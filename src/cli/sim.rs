@@ -29,7 +29,9 @@ fn serve(args: &SimArgs) -> Result<Exit, Vec<String>> {
     let options = options(args)?;
     let runtime = current_thread_runtime().map_err(one)?;
     runtime.block_on(async {
-        let sim = Sim::start(options).await.map_err(|error| one(error.to_string()))?;
+        let sim = Sim::start(options)
+            .await
+            .map_err(|error| one(error.to_string()))?;
         let announcement = serde_json::to_string(&sim.announcement());
         let announcement = announcement.map_err(|error| one(error.to_string()))?;
         let mut out = std::io::stdout().lock();
@@ -37,7 +39,9 @@ fn serve(args: &SimArgs) -> Result<Exit, Vec<String>> {
         let _ = writeln!(out, "{announcement}");
         let _ = out.flush();
         drop(out);
-        until_signal().await.map_err(|error| one(error.to_string()))?;
+        until_signal()
+            .await
+            .map_err(|error| one(error.to_string()))?;
         sim.shutdown().await;
         Ok(Exit::Allow)
     })
@@ -45,24 +49,37 @@ fn serve(args: &SimArgs) -> Result<Exit, Vec<String>> {
 
 fn options(args: &SimArgs) -> Result<sim::Options, Vec<String>> {
     let listen: SocketAddr = args.listen.parse().map_err(|_| {
-        vec![format!("--listen {}: expected an address and a port such as 127.0.0.1:9100", args.listen)]
+        vec![format!(
+            "--listen {}: expected an address and a port such as 127.0.0.1:9100",
+            args.listen
+        )]
     })?;
     if !listen.ip().is_loopback() {
-        return Err(vec![format!("--listen {listen}: only loopback addresses are served")]);
+        return Err(vec![format!(
+            "--listen {listen}: only loopback addresses are served"
+        )]);
     }
     let scenario = match &args.scenario {
         None => None,
         Some(path) => {
             let name = path.display();
-            let text = std::fs::read_to_string(path).map_err(|error| vec![format!("{name}: {error}")])?;
+            let text =
+                std::fs::read_to_string(path).map_err(|error| vec![format!("{name}: {error}")])?;
             let scenario = Scenario::parse(&text).map_err(|mistakes| {
-                mistakes.iter().map(|mistake| format!("{name}: {mistake}")).collect::<Vec<_>>()
+                mistakes
+                    .iter()
+                    .map(|mistake| format!("{name}: {mistake}"))
+                    .collect::<Vec<_>>()
             })?;
             Some(scenario)
         }
     };
     let seed = args.seed;
-    Ok(sim::Options { listen, scenario, seed })
+    Ok(sim::Options {
+        listen,
+        scenario,
+        seed,
+    })
 }
 
 async fn until_signal() -> std::io::Result<()> {

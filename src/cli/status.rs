@@ -4,13 +4,13 @@
 //! Must not know: how freshness is judged.
 
 use super::check::{distance, killer};
+use super::screen::safe;
 use super::talk::{Request, show};
 use super::{Common, Exit, screen};
 use crate::api::protocol::inputs::{Inputs, PlaneView};
 use crate::api::protocol::pool::PoolFigures;
 use crate::api::protocol::status::StatusAnswer;
 use crate::api::shown::{money, percent_up};
-use crate::api::text::safe;
 
 pub(super) fn run(common: &Common) -> Exit {
     show(common, Request::get("/v1/status"), page)

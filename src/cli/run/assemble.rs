@@ -13,10 +13,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::listener::{LADDER_NOTE, Listener, Said};
 use super::recorder::JournalRecorder;
+use crate::api;
 use crate::api::events::{Door, Hub};
 use crate::api::server::{self, Parts, Reload};
 use crate::api::socket::{BoundSocket, SocketError};
-use crate::api;
 use crate::clock::Clock;
 use crate::daemon::core::{Input, PolicyInForce};
 use crate::daemon::{Ends, GuardHandle, Spine, spine};
@@ -159,34 +159,36 @@ fn start_check_thread(
 ) -> Result<JoinHandle<()>, String> {
     let (opened, waiting) = std::sync::mpsc::sync_channel(1);
     let (stop, alarm) = (stop.clone(), failed.clone().drop_guard());
-    let thread = std::thread::Builder::new().name("check".to_owned()).spawn(move || {
-        let runtime = match current_thread_runtime() {
-            Ok(runtime) => runtime,
-            Err(error) => return drop(opened.send(Err(error))),
-        };
-        runtime.block_on(async move {
-            let bound = match bind(&doors).await {
-                Ok(bound) => bound,
+    let thread = std::thread::Builder::new()
+        .name("check".to_owned())
+        .spawn(move || {
+            let runtime = match current_thread_runtime() {
+                Ok(runtime) => runtime,
                 Err(error) => return drop(opened.send(Err(error))),
             };
-            drop(opened.send(Ok(())));
-            let (check, admin, metrics) = bound;
-            let ended = CancellationToken::new();
-            let serving = server::serve(check, Some(admin), metrics, doors.parts, stop.clone());
-            let running = async {
-                // The doors drain for a moment after the stop; the spine answers until they have.
-                spine.run(ended.clone()).await;
-            };
-            let serving = async {
-                serving.await;
-                ended.cancel();
-            };
-            tokio::join!(serving, running);
-            if stop.is_cancelled() {
-                alarm.disarm();
-            }
+            runtime.block_on(async move {
+                let bound = match bind(&doors).await {
+                    Ok(bound) => bound,
+                    Err(error) => return drop(opened.send(Err(error))),
+                };
+                drop(opened.send(Ok(())));
+                let (check, admin, metrics) = bound;
+                let ended = CancellationToken::new();
+                let serving = server::serve(check, Some(admin), metrics, doors.parts, stop.clone());
+                let running = async {
+                    // The doors drain for a moment after the stop; the spine answers until they have.
+                    spine.run(ended.clone()).await;
+                };
+                let serving = async {
+                    serving.await;
+                    ended.cancel();
+                };
+                tokio::join!(serving, running);
+                if stop.is_cancelled() {
+                    alarm.disarm();
+                }
+            });
         });
-    });
     let thread = thread.map_err(|error| format!("cannot start a thread: {error}"))?;
     match waiting.recv() {
         Ok(Ok(())) => Ok(thread),

@@ -76,7 +76,9 @@ impl Listener {
         for pool in core.pool_reports() {
             let figures = pool.figures.ok();
             let ratio = figures.as_ref().and_then(|pool| pool.margin_ratio);
-            let at_risk = figures.as_ref().and_then(|pool| pool.wallet_at_risk.as_ref());
+            let at_risk = figures
+                .as_ref()
+                .and_then(|pool| pool.wallet_at_risk.as_ref());
             self.metrics.set_pool(
                 pool.asset.as_str(),
                 ratio.map(|ratio| ratio.get()),
@@ -143,23 +145,34 @@ impl Audience for Listener {
         // Kept without waiting; what could not be kept shows in the journal's figures.
         drop(self.journal.put_note(LADDER_NOTE, &kept));
         let policy = &core.in_force().fingerprint;
-        self.say(Said::Info(format!("state {}, policy {policy}", ladder.name())));
+        self.say(Said::Info(format!(
+            "state {}, policy {policy}",
+            ladder.name()
+        )));
     }
 
     fn note(&mut self, note: &Note) {
         match note {
             Note::Reconnecting { stream, cause, .. } => {
-                self.metrics.count_reconnect(stream_name(*stream), cause_name(*cause));
+                self.metrics
+                    .count_reconnect(stream_name(*stream), cause_name(*cause));
             }
             Note::WeightUsed { address, .. } => self.metrics.set_request_weight(*address),
             Note::RestFailed { path, detail } => {
                 self.say(Said::Warning(format!("{path}: {detail}")));
             }
-            Note::RestPaused { banned: true, until_ms } => {
-                self.say(Said::Warning(format!("banned by the exchange until {until_ms}")));
+            Note::RestPaused {
+                banned: true,
+                until_ms,
+            } => {
+                self.say(Said::Warning(format!(
+                    "banned by the exchange until {until_ms}"
+                )));
             }
             Note::RowSkipped { path, detail } => {
-                self.say(Said::Warning(format!("{path}: a row was left out: {detail}")));
+                self.say(Said::Warning(format!(
+                    "{path}: a row was left out: {detail}"
+                )));
             }
             Note::TaskFailed { task } => {
                 self.say(Said::Warning(format!("{task} failed and is started again")));
@@ -176,7 +189,10 @@ impl Audience for Listener {
     fn tick(&mut self, core: &Core, clock: &Clock) {
         self.door.tick(core, clock);
         let now = clock.now();
-        if self.gauges_set.is_none_or(|set| now.since_ms(set) >= GAUGES_MS) {
+        if self
+            .gauges_set
+            .is_none_or(|set| now.since_ms(set) >= GAUGES_MS)
+        {
             self.gauges_set = Some(now);
             self.set_gauges(core, now);
         }
@@ -208,12 +224,16 @@ fn log_line(notice: &Notice) -> Said {
     match notice {
         Notice::Live { epoch } => Said::Info(format!("user stream live (connection {epoch})")),
         Notice::KeyAccepted => Said::Info("the key is accepted again".to_owned()),
-        Notice::UserStreamLost(loss) => {
-            Said::Warning(format!("user stream lost: {} {}", cause_name(loss.cause), loss.detail))
-        }
-        Notice::UserStreamGap(gap) => {
-            Said::Warning(format!("user stream gap: {} {}", cause_name(gap.cause), gap.detail))
-        }
+        Notice::UserStreamLost(loss) => Said::Warning(format!(
+            "user stream lost: {} {}",
+            cause_name(loss.cause),
+            loss.detail
+        )),
+        Notice::UserStreamGap(gap) => Said::Warning(format!(
+            "user stream gap: {} {}",
+            cause_name(gap.cause),
+            gap.detail
+        )),
         Notice::Drifted(drift) => {
             let differences: Vec<String> = drift
                 .differences

@@ -64,7 +64,9 @@ pub(super) fn load(args: &RunArgs) -> Result<Config, Vec<String>> {
             config::read(path).map_err(|mistake| words(vec![mistake]))?,
         )),
     };
-    let source = text.as_ref().map(|(name, text)| (name.as_str(), text.as_str()));
+    let source = text
+        .as_ref()
+        .map(|(name, text)| (name.as_str(), text.as_str()));
     config::load(source, &args.set, &environment).map_err(words)
 }
 
@@ -100,7 +102,10 @@ fn serve(args: &RunArgs, config: Config) -> Result<(), String> {
     };
     let socket = config.socket.path.clone();
     let mut running = Running::start(plan(args, config))?;
-    tracing::info!("answering on {}", telemetry::Safe(&socket.display().to_string()));
+    tracing::info!(
+        "answering on {}",
+        telemetry::Safe(&socket.display().to_string())
+    );
     systemd::ready("answering; getting in step with the exchange");
     let failed = running.failed.clone();
     runtime.block_on(async {

@@ -23,7 +23,11 @@ pub(crate) fn from_file(args: RunArgs, handle: GuardHandle) -> Reload {
 /// A reload where there is no file to read.
 pub(crate) fn fixed(_: GuardHandle) -> Reload {
     Arc::new(|_: Peer| {
-        Box::pin(async { Err(vec!["this policy was built in; there is no file".to_owned()]) })
+        Box::pin(async {
+            Err(vec![
+                "this policy was built in; there is no file".to_owned(),
+            ])
+        })
     })
 }
 
@@ -64,12 +68,21 @@ fn changes(before: &Policy, after: &Policy) -> Vec<String> {
         }
     };
     note(before.horizon != after.horizon, "horizon");
-    note(before.market_slippage != after.market_slippage, "market_slippage");
+    note(
+        before.market_slippage != after.market_slippage,
+        "market_slippage",
+    );
     note(before.taker_fee != after.taker_fee, "taker_fee");
     note(before.symbols != after.symbols, "symbols");
     note(before.isolated_only != after.isolated_only, "isolated_only");
-    note(before.of_symbol != after.of_symbol, "limits of single symbols");
-    note(before.of_client != after.of_client, "limits of single clients");
+    note(
+        before.of_symbol != after.of_symbol,
+        "limits of single symbols",
+    );
+    note(
+        before.of_client != after.of_client,
+        "limits of single clients",
+    );
     changes
 }
 
