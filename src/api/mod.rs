@@ -16,7 +16,6 @@ pub mod record;
 pub mod server;
 pub mod shown;
 pub mod socket;
-pub mod text;
 
 use std::borrow::Cow;
 

@@ -3,14 +3,14 @@
 //! Owns: its page.
 //! Must not know: how any figure is computed.
 
-use super::check::{at_risk, killer};
+use super::check::{at_risk, distance, killer};
+use super::screen::safe;
 use super::talk::{Request, show};
 use super::{Common, Exit, screen};
 use crate::api::protocol::account::{AccountAnswer, Wallet};
 use crate::api::protocol::inputs::Inputs;
 use crate::api::protocol::pool::PoolFigures;
 use crate::api::shown::{money, percent_down, percent_up};
-use crate::api::text::safe;
 
 pub(super) fn run(common: &Common) -> Exit {
     show(common, Request::get("/v1/account"), page)
@@ -51,12 +51,7 @@ fn pool_table(pool: &PoolFigures<'_>) -> String {
     row("available", money(pool.available_balance));
     row("margin ratio", percent_up(pool.margin_ratio));
     row("headroom", money(pool.headroom));
-    let distance = if pool.liquidatable {
-        "liquidatable NOW".to_owned()
-    } else {
-        percent_down(pool.distance)
-    };
-    row("distance", distance);
+    row("distance", distance(pool));
     row("first killer", killer(pool.first_killer.as_ref()));
     row("common move", percent_down(pool.common_move));
     row("wallet at risk", at_risk(pool.wallet_at_risk.as_ref()));

@@ -9,13 +9,13 @@ use clap::{Args, ValueEnum};
 use reqwest::Method;
 use serde::Serialize;
 
+use super::screen::safe;
 use super::talk::{Request, Socket};
 use super::{Common, Exit, screen, talk};
 use crate::api::protocol::answer::{CheckAnswer, Finding};
 use crate::api::protocol::figure::Figure;
 use crate::api::protocol::pool::{FirstKiller, PoolFigures, WalletAtRisk};
 use crate::api::shown::{self, Decision, Level, UNKNOWN, money, percent_down, percent_up};
-use crate::api::text::safe;
 
 /// Which way the order trades.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -270,10 +270,11 @@ fn times(figure: Figure) -> String {
     }
 }
 
-fn distance(pool: &PoolFigures<'_>) -> String {
+pub(super) fn distance(pool: &PoolFigures<'_>) -> String {
     match pool.distance.0 {
         _ if pool.liquidatable => "liquidatable NOW".to_owned(),
-        None => "no move kills".to_owned(),
+        None if pool.margin_balance.is_known() => "no move kills".to_owned(),
+        None => unknown(),
         Some(_) => percent_down(pool.distance),
     }
 }
@@ -319,7 +320,9 @@ fn comparison(answer: &CheckAnswer<'_>, text: &mut String) {
     }
     let price = twin.liquidation_price;
     let end = match price.0 {
-        Some(value) if !value.is_zero() => format!(", liquidated at {price}"),
+        Some(value) if !value.is_zero() => {
+            format!(", liquidated at {}", shown::rounded(price, 4))
+        }
         _ => String::new(),
     };
     let line = format!(
@@ -335,11 +338,11 @@ fn findings(answer: &CheckAnswer<'_>, text: &mut String) {
     }
     text.push('\n');
     for finding in &answer.findings {
-        finding_lines(finding, text);
+        finding_lines(finding, &answer.why, text);
     }
 }
 
-fn finding_lines(finding: &Finding<'_>, text: &mut String) {
+fn finding_lines(finding: &Finding<'_>, why: &str, text: &mut String) {
     let code = safe(&finding.code);
     let level = if finding.level == Level::Reject.name() {
         screen::red("reject")
@@ -355,7 +358,8 @@ fn finding_lines(finding: &Finding<'_>, text: &mut String) {
         _ => String::new(),
     };
     let _ = writeln!(text, "  {level} {code}{compared}");
-    if finding.message.is_empty() {
+    // The sentence at the top is not said twice.
+    if finding.message.is_empty() || finding.message == why {
         return;
     }
     text.push_str(&screen::wrapped(&finding.message, "         "));

@@ -8,11 +8,11 @@ use clap::Args;
 use super::account::missing;
 use super::check::card;
 use super::history::time;
+use super::screen::safe;
 use super::status::planes;
 use super::talk::{Request, show};
 use super::{Common, Exit, screen};
 use crate::api::protocol::answer::CheckAnswer;
-use crate::api::text::safe;
 
 /// Flags of `explain`.
 #[derive(Debug, Clone, Args)]

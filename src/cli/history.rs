@@ -5,10 +5,10 @@
 
 use clap::Args;
 
+use super::screen::safe;
 use super::talk::{Request, show};
 use super::{Common, Exit, screen};
 use crate::api::protocol::decisions::{DecisionLine, DecisionsAnswer};
-use crate::api::text::safe;
 
 /// Flags of `history`.
 #[derive(Debug, Clone, Args)]

@@ -4,10 +4,10 @@
 //! Must not know: how orders are followed.
 
 use super::account::freshness;
+use super::screen::safe;
 use super::talk::{Request, show};
 use super::{Common, Exit, screen};
 use crate::api::protocol::account::{Order, OrdersAnswer};
-use crate::api::text::safe;
 
 pub(super) fn run(common: &Common) -> Exit {
     show(common, Request::get("/v1/orders"), page)

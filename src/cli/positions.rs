@@ -4,11 +4,11 @@
 //! Must not know: how any figure is computed.
 
 use super::account::{freshness, missing};
+use super::screen::safe;
 use super::talk::{Request, show};
 use super::{Common, Exit, screen};
 use crate::api::protocol::account::{Position, PositionsAnswer};
 use crate::api::shown::{UNKNOWN, money, rounded};
-use crate::api::text::safe;
 
 pub(super) fn run(common: &Common) -> Exit {
     show(common, Request::get("/v1/positions"), page)

@@ -7,11 +7,11 @@ use clap::Args;
 use reqwest::Method;
 use serde::Serialize;
 
+use super::screen::safe;
 use super::talk::{Request, Socket, show};
 use super::{Common, Exit, screen};
 use crate::api::protocol::policy::ReloadAnswer;
 use crate::api::protocol::status::LadderAnswer;
-use crate::api::text::safe;
 
 /// Flags of `lock`.
 #[derive(Debug, Clone, Args)]

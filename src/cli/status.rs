@@ -3,58 +3,22 @@
 //! Owns: its page.
 //! Must not know: how freshness is judged.
 
-use std::fmt::Write as _;
-
-use super::check::killer;
+use super::check::{distance, killer};
+use super::screen::safe;
 use super::talk::{Request, show};
 use super::{Common, Exit, screen};
 use crate::api::protocol::inputs::{Inputs, PlaneView};
 use crate::api::protocol::pool::PoolFigures;
 use crate::api::protocol::status::StatusAnswer;
-use crate::api::shown::{money, percent_down, percent_up};
-use crate::api::text::safe;
+use crate::api::shown::{money, percent_up};
 
 pub(super) fn run(common: &Common) -> Exit {
     show(common, Request::get("/v1/status"), page)
 }
 
 fn page(status: &StatusAnswer<'static>) -> String {
-    let mut text = String::new();
-    for line in &status.attention {
-        let first = screen::wrapped(&line.what, "  ");
-        let _ = write!(text, "{}{first}", screen::red("!"));
-        text.push_str(&screen::wrapped(&format!("→ {}", line.to_do), "     "));
-    }
-    if !status.attention.is_empty() {
-        text.push('\n');
-    }
-    let ready = if status.ready { "ready" } else { "NOT READY" };
-    let state = safe(&status.state);
-    let _ = writeln!(
-        text,
-        "{} · state {state} · crossguard {}",
-        screen::bold(ready),
-        safe(&status.version)
-    );
-    let counts = status.counts;
-    let _ = writeln!(
-        text,
-        "{} positions · {} orders · {} promises · {} symbols listed, {} followed",
-        counts.positions,
-        counts.orders,
-        counts.reservations,
-        counts.symbols,
-        status.followed.len()
-    );
-    if let Some(clock) = status.clock {
-        let _ = writeln!(
-            text,
-            "exchange clock {:+} ms (± {} ms) · policy {}",
-            clock.offset_ms,
-            clock.error_ms,
-            short_fingerprint(&status.policy)
-        );
-    }
+    let mut text = red_lines(status);
+    text.push_str(&summary(status));
     text.push('\n');
     text.push_str(&planes(&status.inputs));
     if !status.pools.is_empty() {
@@ -71,8 +35,47 @@ fn page(status: &StatusAnswer<'static>) -> String {
     text
 }
 
+fn red_lines(status: &StatusAnswer<'_>) -> String {
+    let mut text = String::new();
+    for line in &status.attention {
+        text.push_str(&screen::red("!"));
+        text.push_str(&screen::wrapped(&line.what, "  "));
+        text.push_str(&screen::wrapped(&format!("→ {}", line.to_do), "     "));
+    }
+    if !status.attention.is_empty() {
+        text.push('\n');
+    }
+    text
+}
+
+fn summary(status: &StatusAnswer<'_>) -> String {
+    let ready = if status.ready { "ready" } else { "NOT READY" };
+    let counts = status.counts;
+    let clock = status.clock.map_or_else(
+        || "exchange clock not known".to_owned(),
+        |clock| {
+            let (offset, error) = (clock.offset_ms, clock.error_ms);
+            format!("exchange clock {offset:+} ms (± {error} ms)")
+        },
+    );
+    format!(
+        "{} · state {} · crossguard {}\n\
+         positions {} · orders {} · promises {} · symbols listed {}, followed {}\n\
+         {clock} · policy {}\n",
+        screen::bold(ready),
+        safe(&status.state),
+        safe(&status.version),
+        counts.positions,
+        counts.orders,
+        counts.reservations,
+        counts.symbols,
+        status.followed.len(),
+        short_fingerprint(&status.policy),
+    )
+}
+
 /// The beginning of a fingerprint: enough to tell two policies apart by eye.
-pub(super) fn short_fingerprint(fingerprint: &str) -> String {
+fn short_fingerprint(fingerprint: &str) -> String {
     safe(&fingerprint.chars().take(19).collect::<String>())
 }
 
@@ -88,7 +91,7 @@ pub(super) fn planes(inputs: &Inputs<'_>) -> String {
 }
 
 /// An age for reading.
-pub(super) fn age(plane: &PlaneView<'_>) -> String {
+fn age(plane: &PlaneView<'_>) -> String {
     match plane.age_ms {
         None => "never".to_owned(),
         Some(ms) if ms < 10_000 => format!("{ms} ms"),
@@ -108,17 +111,12 @@ fn pools(pools: &[PoolFigures<'_>]) -> String {
     ];
     let mut table = screen::table(&header);
     for pool in pools {
-        let distance = if pool.liquidatable {
-            "NOW".to_owned()
-        } else {
-            percent_down(pool.distance)
-        };
         table.add_row(vec![
             safe(&pool.asset),
             money(pool.margin_balance),
             money(pool.available_balance),
             percent_up(pool.margin_ratio),
-            distance,
+            distance(pool),
             killer(pool.first_killer.as_ref()),
         ]);
     }

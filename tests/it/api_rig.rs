@@ -119,7 +119,6 @@ pub(crate) struct Daemon {
     pub(crate) folder: TempDir,
     pub(crate) records: Arc<Records>,
     pub(crate) clock: Clock,
-    pub(crate) handle: GuardHandle,
     exchange: Arc<crossguard::daemon::Exchange>,
     shutdown: CancellationToken,
     thread: Option<JoinHandle<()>>,
@@ -203,7 +202,7 @@ impl Daemon {
                     let check = BoundSocket::open(&path, CHECK_MODE).unwrap();
                     let admin =
                         BoundSocket::open(&path.with_file_name("admin.sock"), ADMIN_MODE).unwrap();
-                    ready.send((ends.handle.clone(), ends.exchange)).unwrap();
+                    ready.send(ends.exchange).unwrap();
                     let parts = parts(ends.handle, records, hub, clock);
                     tokio::join!(
                         spine.run(shutdown.clone()),
@@ -212,12 +211,11 @@ impl Daemon {
                 });
             }
         });
-        let (handle, exchange) = started.recv_timeout(PATIENCE).unwrap();
+        let exchange = started.recv_timeout(PATIENCE).unwrap();
         Self {
             folder,
             records,
             clock,
-            handle,
             exchange,
             shutdown,
             thread: Some(thread),

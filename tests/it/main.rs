@@ -7,6 +7,7 @@
 )]
 
 mod api_check;
+mod api_contract;
 mod api_events;
 mod api_rig;
 mod api_server;

@@ -4,7 +4,7 @@
 //! from the spine's values. Field names once published only ever gain company.
 //! Must not know: sockets, HTTP, who asks.
 //!
-//! The types read back what they write, so that our own commands see exactly what everybody sees.
+//! What our own commands read, they read with these types: they see exactly what everybody sees.
 
 pub mod account;
 pub mod answer;

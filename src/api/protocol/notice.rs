@@ -73,106 +73,82 @@ pub const KINDS: [&str; 12] = [
 
 impl<'a> From<&'a Notice> for AlertEvent<'a> {
     fn from(notice: &'a Notice) -> Self {
-        let (kind, level, symbol, message) = match notice {
-            Notice::Live { epoch } => (
-                "live",
-                "info",
-                None,
-                format!("The mirror is live on connection {epoch}."),
-            ),
-            Notice::UserStreamLost(loss) => (
-                "user_stream_lost",
-                "warn",
-                None,
-                format!("The user stream was lost{}.", detail(loss)),
-            ),
-            Notice::UserStreamGap(loss) => (
-                "user_stream_gap",
-                "warn",
-                None,
-                format!("Something of the user stream was not read{}.", detail(loss)),
-            ),
-            Notice::Drifted(drift) => {
-                let first = drift.differences.first();
-                let what = first.map_or_else(String::new, |difference| {
-                    let (ours, theirs) = (&difference.ours, &difference.theirs);
-                    format!(": {} was {ours}, is {theirs}", difference.what)
-                });
-                (
-                    "drift",
-                    "warn",
-                    None,
-                    format!("A whole read corrected the mirror{what}."),
-                )
-            }
-            Notice::OrdersDrifted { unheard, vanished } => (
-                "orders_drift",
-                "warn",
-                None,
-                format!(
-                    "A whole read found {unheard} orders no event told of; {vanished} had vanished."
-                ),
-            ),
-            Notice::Unguarded(order) => (
-                "unguarded",
-                "warn",
-                Some(order.symbol.as_str()),
-                format!(
-                    "An order was placed that no check had been asked for: {}.",
-                    words(order)
-                ),
-            ),
-            Notice::Forced { symbol, origin } => (
-                "forced",
-                "warn",
-                Some(symbol.as_str()),
-                format!("The exchange itself trades {symbol}: {}.", forced(*origin)),
-            ),
-            Notice::ProtectionLost { order, refusal } => (
-                "protection_lost",
-                "warn",
-                Some(order.symbol.as_str()),
-                format!(
-                    "A protective order was refused at its trigger ({refusal}): {}.",
-                    words(order)
-                ),
-            ),
-            Notice::MarginCall(symbols) => {
-                let names: Vec<&str> = symbols.iter().map(|symbol| symbol.as_str()).collect();
-                (
-                    "margin_call",
-                    "warn",
-                    names.first().copied(),
-                    format!("The exchange warns of liquidation: {}.", names.join(", ")),
-                )
-            }
-            Notice::SuddenlyEmpty { reads } => (
-                "suddenly_empty",
-                "warn",
-                None,
-                format!(
-                    "The account reads as empty without an event ({reads} reads); not believed yet."
-                ),
-            ),
-            Notice::KeyRefused(refusal) => (
-                "key_refused",
-                "warn",
-                None,
-                format!("The API key is refused: {}.", refusal.detail),
-            ),
-            Notice::KeyAccepted => (
-                "key_accepted",
-                "info",
-                None,
-                "The API key is accepted again.".to_owned(),
-            ),
+        let level = match notice {
+            Notice::Live { .. } | Notice::KeyAccepted => "info",
+            _ => "warn",
         };
         Self {
-            kind: Cow::Borrowed(kind),
+            kind: Cow::Borrowed(kind(notice)),
             level: Cow::Borrowed(level),
-            symbol: symbol.map(Cow::Borrowed),
-            message: Cow::Owned(message),
+            symbol: symbol(notice).map(Cow::Borrowed),
+            message: Cow::Owned(message(notice)),
         }
+    }
+}
+
+const fn kind(notice: &Notice) -> &'static str {
+    match notice {
+        Notice::Live { .. } => "live",
+        Notice::UserStreamLost(_) => "user_stream_lost",
+        Notice::UserStreamGap(_) => "user_stream_gap",
+        Notice::Drifted(_) => "drift",
+        Notice::OrdersDrifted { .. } => "orders_drift",
+        Notice::Unguarded(_) => "unguarded",
+        Notice::Forced { .. } => "forced",
+        Notice::ProtectionLost { .. } => "protection_lost",
+        Notice::MarginCall(_) => "margin_call",
+        Notice::SuddenlyEmpty { .. } => "suddenly_empty",
+        Notice::KeyRefused(_) => "key_refused",
+        Notice::KeyAccepted => "key_accepted",
+    }
+}
+
+fn symbol(notice: &Notice) -> Option<&str> {
+    let symbol = match notice {
+        Notice::Unguarded(order) | Notice::ProtectionLost { order, .. } => &order.symbol,
+        Notice::Forced { symbol, .. } => symbol,
+        Notice::MarginCall(symbols) => symbols.first()?,
+        _ => return None,
+    };
+    Some(symbol.as_str())
+}
+
+fn message(notice: &Notice) -> String {
+    match notice {
+        Notice::Live { epoch } => format!("The mirror is live on connection {epoch}."),
+        Notice::UserStreamLost(loss) => format!("The user stream was lost{}.", detail(loss)),
+        Notice::UserStreamGap(loss) => {
+            format!("Something of the user stream was not read{}.", detail(loss))
+        }
+        Notice::Drifted(drift) => {
+            let what = drift.differences.first().map_or_else(String::new, |first| {
+                format!(": {} was {}, is {}", first.what, first.ours, first.theirs)
+            });
+            format!("A whole read corrected the mirror{what}.")
+        }
+        Notice::OrdersDrifted { unheard, vanished } => format!(
+            "A whole read found {unheard} orders no event told of; {vanished} had vanished."
+        ),
+        Notice::Unguarded(order) => format!(
+            "An order was placed that no check had been asked for: {}.",
+            words(order)
+        ),
+        Notice::Forced { symbol, origin } => {
+            format!("The exchange itself trades {symbol}: {}.", forced(*origin))
+        }
+        Notice::ProtectionLost { order, refusal } => format!(
+            "A protective order was refused at its trigger ({refusal}): {}.",
+            words(order)
+        ),
+        Notice::MarginCall(symbols) => {
+            let names: Vec<&str> = symbols.iter().map(|symbol| symbol.as_str()).collect();
+            format!("The exchange warns of liquidation: {}.", names.join(", "))
+        }
+        Notice::SuddenlyEmpty { reads } => format!(
+            "The account reads as empty without an event ({reads} reads); not believed yet."
+        ),
+        Notice::KeyRefused(refusal) => format!("The API key is refused: {}.", refusal.detail),
+        Notice::KeyAccepted => "The API key is accepted again.".to_owned(),
     }
 }
 
@@ -199,5 +175,56 @@ const fn forced(origin: OrderOrigin) -> &'static str {
         OrderOrigin::Liquidation => "liquidation",
         OrderOrigin::AutoDeleveraging => "auto-deleveraging",
         OrderOrigin::Settlement => "settlement",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mirror::event::{KeyRefusal, KeyRefusalCause, LossCause};
+    use crate::mirror::truth::Drift;
+
+    #[test]
+    fn what_a_notice_is_called_is_listed() {
+        let at = crate::clock::Clock::manual(0).now();
+        let loss = StreamLoss {
+            epoch: 1,
+            at,
+            cause: LossCause::Closed,
+            detail: "1006".to_owned(),
+        };
+        let refusal = KeyRefusal {
+            at,
+            cause: KeyRefusalCause::Clock,
+            detail: "-1021".to_owned(),
+        };
+        let symbol = crate::margin::account::Symbol::new("BTCUSDT").unwrap();
+        let notices = [
+            Notice::Live { epoch: 1 },
+            Notice::UserStreamLost(loss.clone()),
+            Notice::UserStreamGap(loss),
+            Notice::Drifted(Drift::default()),
+            Notice::OrdersDrifted {
+                unheard: 1,
+                vanished: 0,
+            },
+            Notice::Forced {
+                symbol: symbol.clone(),
+                origin: OrderOrigin::Liquidation,
+            },
+            Notice::MarginCall(vec![symbol]),
+            Notice::SuddenlyEmpty { reads: 1 },
+            Notice::KeyRefused(refusal),
+            Notice::KeyAccepted,
+        ];
+        for notice in &notices {
+            let alert = AlertEvent::from(notice);
+            assert!(KINDS.contains(&alert.kind.as_ref()), "{alert:?}");
+            assert!(alert.message.ends_with('.'), "{alert:?}");
+        }
+        assert_eq!(
+            AlertEvent::from(&notices[6]).symbol.as_deref(),
+            Some("BTCUSDT")
+        );
     }
 }

@@ -13,8 +13,7 @@ use crate::daemon::core::PolicyInForce;
 use crate::guard::policy::{IsolatedOnly, Limit, LimitKey, Overrides, Policy};
 
 /// `GET /v1/policy`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct PolicyAnswer<'a> {
     /// Fingerprint under which decisions are recorded.
     pub fingerprint: Cow<'a, str>,
@@ -23,8 +22,7 @@ pub struct PolicyAnswer<'a> {
 }
 
 /// A policy under the names of the configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct PolicyView<'a> {
     /// The adverse move the guard thinks in.
     pub horizon: Figure,
@@ -46,7 +44,7 @@ pub struct PolicyView<'a> {
 }
 
 /// Two thresholds; either may be `"off"`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct LimitView<'a> {
     /// From here on it warns.
     pub warn: Cow<'a, str>,

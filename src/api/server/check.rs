@@ -5,7 +5,7 @@
 //! Must not know: how it is judged.
 //!
 //! The answer to an order that may add risk waits for its record, at most
-//! [`RECORD_DEADLINE`](super::RECORD_DEADLINE), and becomes a reject without it. A stalled disk
+//! [`RECORD_DEADLINE`], and becomes a reject without it. A stalled disk
 //! blocks nobody's exit: that leaves with `recorded: false`. A dry run is handed over and does not
 //! wait.
 

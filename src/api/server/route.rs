@@ -167,8 +167,8 @@ impl Route {
 mod tests {
     use super::*;
 
-    fn code(method: Method, path: &str, scope: Scope) -> ErrorCode {
-        Route::find(&method, path, scope).unwrap_err().code
+    fn code(method: &Method, path: &str, scope: Scope) -> ErrorCode {
+        Route::find(method, path, scope).unwrap_err().code
     }
 
     #[test]
@@ -185,29 +185,32 @@ mod tests {
     #[test]
     fn anything_else_is_refused_for_what_it_is() {
         let check = Scope::Check;
-        assert_eq!(code(Method::GET, "/v1/nothing", check), ErrorCode::NotFound);
         assert_eq!(
-            code(Method::GET, "/v1/decisions/", check),
+            code(&Method::GET, "/v1/nothing", check),
             ErrorCode::NotFound
         );
         assert_eq!(
-            code(Method::GET, "/v1/decisions/a/b", check),
+            code(&Method::GET, "/v1/decisions/", check),
             ErrorCode::NotFound
         );
         assert_eq!(
-            code(Method::GET, "/v1/check", check),
+            code(&Method::GET, "/v1/decisions/a/b", check),
+            ErrorCode::NotFound
+        );
+        assert_eq!(
+            code(&Method::GET, "/v1/check", check),
             ErrorCode::MethodNotAllowed
         );
         assert_eq!(
-            code(Method::DELETE, "/v1/lock", check),
+            code(&Method::DELETE, "/v1/lock", check),
             ErrorCode::Forbidden
         );
         assert_eq!(
-            code(Method::POST, "/v1/policy/reload", check),
+            code(&Method::POST, "/v1/policy/reload", check),
             ErrorCode::Forbidden
         );
         let tcp = Scope::Metrics;
-        assert_eq!(code(Method::POST, "/v1/check", tcp), ErrorCode::NotFound);
+        assert_eq!(code(&Method::POST, "/v1/check", tcp), ErrorCode::NotFound);
         assert!(Route::find(&Method::GET, "/metrics", tcp).is_ok());
     }
 }
