@@ -14,7 +14,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::backoff::Backoff;
 use super::cadence::Cadence;
-use super::connect::{ConnectError, Socket, connect};
+use super::connect::{ConnectError, Dial, Socket, connect};
 use super::endpoints::{Endpoints, Environment, under};
 use super::outlet::Outlet;
 use super::rest::{Parts, Rest, RestError, Security};
@@ -46,6 +46,7 @@ pub(super) struct Context {
     pub seed: u64,
     endpoints: Endpoints,
     tls: Arc<ClientConfig>,
+    dial: Option<Arc<dyn Dial>>,
     market_epoch: AtomicU64,
     /// At most one connect per gap and kind, the first at once.
     user_gap: Mutex<Interval>,
@@ -55,6 +56,7 @@ pub(super) struct Context {
 impl Context {
     pub(super) fn new(
         options: &Options,
+        dial: Option<Arc<dyn Dial>>,
         cadence: Cadence,
         outlet: Arc<Outlet>,
         demand: watch::Receiver<Demand>,
@@ -74,6 +76,7 @@ impl Context {
             credentials: options.credentials.clone(),
             clock: options.clock.clone(),
             outlet: outlet.clone(),
+            dial: dial.clone(),
             state_dir: options.state_dir.clone(),
         };
         Ok(Self {
@@ -86,6 +89,7 @@ impl Context {
             seed: options.seed,
             endpoints,
             tls,
+            dial,
             market_epoch: AtomicU64::new(0),
             user_gap: Mutex::new(gap(cadence.connect_gap)),
             market_gap: Mutex::new(gap(cadence.connect_gap)),
@@ -104,7 +108,7 @@ impl Context {
         };
         gap.lock().await.tick().await;
         let address = under(&self.endpoints.stream, path);
-        connect(&address, &self.tls, &self.cadence).await
+        connect(&address, &self.tls, self.dial.as_deref(), &self.cadence).await
     }
 
     pub(super) fn next_market_epoch(&self) -> u64 {
@@ -178,6 +182,7 @@ impl Context {
                 Err(error) => self.pause_after(&error, &mut backoff),
             };
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(pause) => {}
                 _ = signals.wait_for(|signals| signals.woken != woken) => {}
             }

@@ -40,9 +40,10 @@ pub mod weight;
 mod wire;
 
 pub use cadence::Cadence;
+pub use connect::{Bytes, Dial};
 pub use credentials::{CredentialError, Credentials};
 pub use endpoints::{EndpointError, Endpoints, Environment};
-pub use run::{run, run_at};
+pub use run::{run, run_at, run_over};
 pub use sign::{ApiKey, Secret};
 
 /// Where everything learned goes. Called from the tasks that read sockets: it must not block.

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::cadence::Cadence;
+use super::connect::Dial;
 use super::context::{Context, SetupError};
 use super::outlet::Outlet;
 use super::{Demand, Note, Options, Sink, StreamKind};
@@ -38,9 +39,22 @@ pub async fn run_at(
     demand: watch::Receiver<Demand>,
     shutdown: CancellationToken,
 ) {
+    run_over(None, cadence, options, sink, demand, shutdown).await;
+}
+
+/// [`run_at`] over connections within this process, if `dial` is given: for the simulation.
+pub async fn run_over(
+    dial: Option<Arc<dyn Dial>>,
+    cadence: Cadence,
+    options: Options,
+    sink: Arc<dyn Sink>,
+    demand: watch::Receiver<Demand>,
+    shutdown: CancellationToken,
+) {
     let outlet = Arc::new(Outlet::new(sink, options.clock.clone()));
     let context = tokio::select! {
-        context = prepared(&options, cadence, &outlet, &demand) => Arc::new(context),
+        biased;
+        context = prepared(&options, dial.as_ref(), cadence, &outlet, &demand) => Arc::new(context),
         () = shutdown.cancelled() => return,
     };
     let tasks = start(&context);
@@ -59,12 +73,19 @@ pub async fn run_at(
 
 async fn prepared(
     options: &Options,
+    dial: Option<&Arc<dyn Dial>>,
     cadence: Cadence,
     outlet: &Arc<Outlet>,
     demand: &watch::Receiver<Demand>,
 ) -> Context {
     loop {
-        match Context::new(options, cadence, outlet.clone(), demand.clone()) {
+        match Context::new(
+            options,
+            dial.cloned(),
+            cadence,
+            outlet.clone(),
+            demand.clone(),
+        ) {
             Ok(context) => return context,
             Err(SetupError { cause, detail }) => {
                 let loss = loss(0, options.clock.now(), cause, &detail);

@@ -60,6 +60,7 @@ where
             let is_refused = error.key_refusal(Security::Signed).is_some()
                 || matches!(error, RestError::Paused(_));
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(pause) => {}
                 _ = signals.wait_for(|now| (plan.signalled)(now) != signalled), if !is_refused => {}
             }
@@ -77,6 +78,7 @@ where
             }
             let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(left) => {}
                 // A sender that is gone changes nothing any more.
                 Ok(()) = demand.changed() => {}

@@ -32,6 +32,8 @@ pub(crate) struct Hub {
     pub(crate) wake: Notify,
     /// Whether connections are accepted.
     pub(crate) open: watch::Sender<bool>,
+    /// Ends every connection of the time since the doors were last opened.
+    era: Mutex<CancellationToken>,
     /// Whether no byte may move on any stream.
     pub(crate) silent: watch::Sender<bool>,
     pub(crate) shutdown: CancellationToken,
@@ -45,13 +47,15 @@ impl std::fmt::Debug for Hub {
 
 impl Hub {
     pub(crate) fn new(core: Core, clock: Clock) -> Self {
+        let shutdown = CancellationToken::new();
         Self {
             core: Mutex::new(core),
             clock,
             wake: Notify::new(),
             open: watch::Sender::new(true),
+            era: Mutex::new(shutdown.child_token()),
             silent: watch::Sender::new(false),
-            shutdown: CancellationToken::new(),
+            shutdown,
         }
     }
 
@@ -70,6 +74,14 @@ impl Hub {
         let outcome = self.core().execute(statement, now_ms);
         self.after_step();
         outcome
+    }
+
+    /// What ends a connection that is made now.
+    pub(crate) fn era(&self) -> CancellationToken {
+        self.era
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Brings the timetable up to now; gives the next time something is due.
@@ -92,8 +104,14 @@ impl Hub {
             let core = self.core();
             (core.open, core.faults.silent_until_ms > self.clock.now_ms())
         };
-        self.open
+        let moved = self
+            .open
             .send_if_modified(|was| std::mem::replace(was, open) != open);
+        if moved && !open {
+            let next = self.shutdown.child_token();
+            let mut era = self.era.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *era, next).cancel();
+        }
         self.silent
             .send_if_modified(|was| std::mem::replace(was, silent) != silent);
     }

@@ -1,14 +1,16 @@
 //! The whole chain on loopback: simulated exchange, production client, mirror, engine. The
 //! exchange's own ledger, kept with its own arithmetic, says what is true.
 
+use std::io;
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crossguard::clock::Clock;
 use crossguard::daemon::core::{Core, PolicyInForce};
 use crossguard::daemon::report::PoolReport;
 use crossguard::daemon::{Asked, Audience, GuardHandle, spine};
-use crossguard::exchange::{self, Credentials, Environment, Note};
+use crossguard::exchange::{self, Bytes, Cadence, Credentials, Dial, Environment, Note};
 use crossguard::guard::Detail;
 use crossguard::guard::policy::Policy;
 use crossguard::guard::verdict::{Code, Decision, Judgement};
@@ -26,26 +28,58 @@ use crate::rig;
 /// Longest wait for anything that must happen.
 const DEADLINE: Duration = Duration::from_secs(30);
 
+/// When simulated time begins.
+pub(crate) const START_MS: i64 = 1_790_000_000_000;
+
 /// A running chain.
 pub(crate) struct Live {
     pub(crate) sim: Sim,
     pub(crate) exchange: sim::Handle,
     pub(crate) guard: GuardHandle,
+    pub(crate) clock: Clock,
+    told: Told,
     stop: CancellationToken,
 }
 
-/// Nobody listens.
-struct Silence;
+/// What the spine told its audience, with the moment on the guard's clock in milliseconds.
+#[derive(Clone, Default)]
+struct Told {
+    notices: Arc<Mutex<Vec<(i64, Notice)>>>,
+    notes: Arc<Mutex<Vec<Note>>>,
+}
 
-impl Audience for Silence {
+struct Listener {
+    told: Told,
+    clock: Clock,
+}
+
+impl Audience for Listener {
     fn wants_figures(&self) -> bool {
         false
     }
     fn figures(&mut self, _: &[PoolReport]) {}
-    fn notice(&mut self, _: &Notice) {}
+    fn notice(&mut self, notice: &Notice) {
+        let at_ms = self.clock.now().wall_ms;
+        let mut notices = self.told.notices.lock().unwrap();
+        notices.push((at_ms, notice.clone()));
+    }
     fn state(&mut self, _: &Core) {}
-    fn note(&mut self, _: &Note) {}
+    fn note(&mut self, note: &Note) {
+        self.told.notes.lock().unwrap().push(note.clone());
+    }
     fn tick(&mut self, _: &Core, _: &Clock) {}
+}
+
+/// Connections to an exchange in the same process.
+struct Pipes(sim::Handle);
+
+impl Dial for Pipes {
+    fn dial(&self) -> io::Result<Box<dyn Bytes>> {
+        match self.0.dial() {
+            Some(pipe) => Ok(Box::new(pipe)),
+            None => Err(io::ErrorKind::ConnectionRefused.into()),
+        }
+    }
 }
 
 impl Live {
@@ -59,6 +93,28 @@ impl Live {
             seed: 1,
         };
         let sim = Sim::start(options).await.unwrap();
+        let live = Self::assemble(sim, None, Clock::machine(), 1);
+        live.until_fresh().await;
+        live
+    }
+
+    /// The same chain in one process without a port, on the runtime's clock: for tests with
+    /// `start_paused`, where an hour passes in a second and the seed decides everything.
+    pub(crate) async fn within(scene: &str, seed: u64) -> Self {
+        let live = Self::within_unready(scene, seed);
+        live.until_fresh().await;
+        live
+    }
+
+    /// [`Live::within`] without waiting.
+    pub(crate) fn within_unready(scene: &str, seed: u64) -> Self {
+        let scenario = Scenario::parse(scene).unwrap();
+        let sim = Sim::within(scenario, seed, START_MS).unwrap();
+        let dial = Arc::new(Pipes(sim.handle()));
+        Self::assemble(sim, Some(dial), Clock::simulated(START_MS), seed)
+    }
+
+    fn assemble(sim: Sim, dial: Option<Arc<dyn Dial>>, clock: Clock, seed: u64) -> Self {
         let to = sim.announcement();
         let environment = Environment::Custom {
             rest: to.rest.clone(),
@@ -70,33 +126,60 @@ impl Live {
             policy: Policy::default(),
             fingerprint: "sha256:test".to_owned(),
         };
-        let clock = Clock::machine();
-        let (spine, ends) = spine(in_force, 1, false, clock.clone(), Box::new(Silence));
+        let told = Told::default();
+        let listener = Listener {
+            told: told.clone(),
+            clock: clock.clone(),
+        };
+        let (spine, ends) = spine(in_force, seed, false, clock.clone(), Box::new(listener));
         let stop = CancellationToken::new();
         tokio::spawn(spine.run(stop.clone()));
         let options = exchange::Options {
             environment,
             credentials: Some(credentials),
-            clock,
-            seed: 1,
+            clock: clock.clone(),
+            seed,
             state_dir: None,
             extra_roots: None,
         };
-        tokio::spawn(exchange::run(
+        tokio::spawn(exchange::run_over(
+            dial,
+            Cadence::default(),
             options,
             ends.exchange,
             ends.demand,
             stop.clone(),
         ));
         let exchange = sim.handle();
-        let live = Self {
+        Self {
             sim,
             exchange,
             guard: ends.handle,
+            clock,
+            told,
             stop,
-        };
-        live.until_fresh().await;
-        live
+        }
+    }
+
+    /// Everything the guard told people so far.
+    pub(crate) fn notices(&self) -> Vec<(i64, Notice)> {
+        self.told.notices.lock().unwrap().clone()
+    }
+
+    /// Everything the exchange client noted so far.
+    pub(crate) fn notes(&self) -> Vec<Note> {
+        self.told.notes.lock().unwrap().clone()
+    }
+
+    /// The planes that are not fresh now.
+    pub(crate) async fn stale(&self) -> Vec<Plane> {
+        let status = self.guard.status().await.unwrap();
+        let stale = status
+            .inputs
+            .planes
+            .into_iter()
+            .filter(|plane| !plane.fresh);
+        stale.map(|status| status.plane).collect()
     }
 
     /// Waits until this holds of the guard's planes.
@@ -150,7 +233,7 @@ impl Live {
     }
 
     /// Waits until mirror and truth are equal in every field.
-    async fn until_equal(&self, what: &str) {
+    pub(crate) async fn until_equal(&self, what: &str) {
         let mut difference = String::new();
         let waited = tokio::time::timeout(DEADLINE, async {
             loop {
@@ -165,7 +248,7 @@ impl Live {
         assert!(waited.is_ok(), "{what}: {difference}");
     }
 
-    async fn difference(&self) -> Result<(), String> {
+    pub(crate) async fn difference(&self) -> Result<(), String> {
         let truth = self.exchange.truth();
         self.compare_pools(&truth).await?;
         self.compare_positions(&truth).await?;
@@ -316,7 +399,7 @@ fn same(what: &str, ours: &str, theirs: &str) -> Result<(), String> {
     }
 }
 
-const SCENE: &str = "
+pub(crate) const SCENE: &str = "
 symbol BTCUSDT tick 0.1 step 0.001 min-notional 5
 symbol ETHUSDT tick 0.01 step 0.001 min-notional 5
 symbol SOLUSDT tick 0.01 step 1 min-notional 5
@@ -358,6 +441,23 @@ async fn a_fresh_guard_answers_from_the_exchanges_own_frames() {
     assert_eq!(
         live.check("ETHUSDT buy 0.1").await.decision,
         Decision::Allow
+    );
+    live.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_hour_within_the_process() {
+    let live = Live::within(
+        &format!("{SCENE}\npos BTCUSDT crossed 20x +0.1 @ 60000\n"),
+        1,
+    )
+    .await;
+    tokio::time::sleep(Duration::from_secs(3_600)).await;
+    assert_eq!(live.stale().await, []);
+    live.until_equal("after an hour").await;
+    assert_eq!(
+        live.clock.now().wall_ms / 60_000,
+        live.exchange.truth().time_ms / 60_000
     );
     live.end().await;
 }
