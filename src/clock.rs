@@ -56,6 +56,8 @@ enum Source {
     Runtime {
         wall_ms: i64,
         start: tokio::time::Instant,
+        /// The last moment that was handed out, in microseconds.
+        last_us: Arc<AtomicI64>,
     },
 }
 
@@ -85,6 +87,7 @@ impl Clock {
         Self(Source::Runtime {
             wall_ms,
             start: tokio::time::Instant::now(),
+            last_us: Arc::default(),
         })
     }
 
@@ -103,9 +106,18 @@ impl Clock {
             Source::Manual(wall_ms) => {
                 awake_at(wall_ms.load(Ordering::Relaxed).saturating_mul(1_000))
             }
-            Source::Runtime { wall_ms, start } => {
+            Source::Runtime {
+                wall_ms,
+                start,
+                last_us,
+            } => {
                 let passed_us = i64::try_from(start.elapsed().as_micros()).unwrap_or(i64::MAX);
-                awake_at(wall_ms.saturating_mul(1_000).saturating_add(passed_us))
+                let now_us = wall_ms.saturating_mul(1_000).saturating_add(passed_us);
+                // Paused time stands still between two readings; real time never does.
+                let before_us = last_us.fetch_max(now_us, Ordering::Relaxed);
+                let boot_us = now_us.max(before_us.saturating_add(1));
+                last_us.fetch_max(boot_us, Ordering::Relaxed);
+                awake_at(boot_us)
             }
         }
     }

@@ -9,11 +9,15 @@
 //! Layer rule: imports point down only; `tests/it/tidy.rs` holds the table.
 
 pub mod api;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod daemon;
 pub mod exchange;
 pub mod guard;
+pub mod journal;
 pub mod margin;
 pub mod mirror;
 pub mod scenario;
 pub mod sim;
+pub mod telemetry;

@@ -1,2 +1,5 @@
-//! The crossguard binary.
-fn main() {}
+//! crossguard: the daemon, its commands and the simulated exchange in one binary.
+
+fn main() -> std::process::ExitCode {
+    crossguard::cli::main()
+}

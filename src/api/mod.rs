@@ -14,6 +14,7 @@ pub mod openapi;
 pub mod protocol;
 pub mod record;
 pub mod server;
+pub mod shown;
 pub mod socket;
 pub mod text;
 

@@ -4,13 +4,15 @@
 //! changed, the machine woke).
 //! Must not know: what any task does.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use rustls::ClientConfig;
 use tokio::sync::{Mutex, watch};
 use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
 
 use super::backoff::Backoff;
 use super::cadence::Cadence;
@@ -19,8 +21,14 @@ use super::endpoints::{Endpoints, Environment, under};
 use super::outlet::Outlet;
 use super::rest::{Parts, Rest, RestError, Security};
 use super::{Demand, Options, StreamKind};
-use crate::clock::Clock;
+use crate::clock::{Clock, Now};
 use crate::mirror::event::LossCause;
+
+/// So many failed tasks within [`FAILURES_MS`] end the client.
+const FAILURES_MAX: usize = 5;
+
+/// How long a failed task is held against the rest, in milliseconds.
+const FAILURES_MS: i64 = 60_000;
 
 /// Counters that tasks raise for each other.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -48,6 +56,10 @@ pub(super) struct Context {
     tls: Arc<ClientConfig>,
     dial: Option<Arc<dyn Dial>>,
     market_epoch: AtomicU64,
+    /// When tasks failed lately.
+    failures: std::sync::Mutex<VecDeque<Now>>,
+    /// Cancelled when they fail so often that only a new start can help.
+    pub broken: CancellationToken,
     /// At most one connect per gap and kind, the first at once.
     user_gap: Mutex<Interval>,
     market_gap: Mutex<Interval>,
@@ -74,6 +86,7 @@ impl Context {
         let parts = Parts {
             endpoints: endpoints.clone(),
             credentials: options.credentials.clone(),
+            without_key: options.without_key.clone(),
             clock: options.clock.clone(),
             outlet: outlet.clone(),
             dial: dial.clone(),
@@ -91,6 +104,8 @@ impl Context {
             tls,
             dial,
             market_epoch: AtomicU64::new(0),
+            failures: std::sync::Mutex::default(),
+            broken: CancellationToken::new(),
             user_gap: Mutex::new(gap(cadence.connect_gap)),
             market_gap: Mutex::new(gap(cadence.connect_gap)),
         })
@@ -120,6 +135,17 @@ impl Context {
     /// The market stream's latest life number.
     pub(super) fn market_epoch(&self) -> u64 {
         self.market_epoch.load(Ordering::Relaxed)
+    }
+
+    /// Counts a failed task: [`FAILURES_MAX`] within [`FAILURES_MS`] are no accident.
+    pub(super) fn count_failure(&self) {
+        let now = self.clock.now();
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        failures.push_back(now);
+        failures.retain(|failure| now.since_ms(*failure) < FAILURES_MS);
+        if failures.len() >= FAILURES_MAX {
+            self.broken.cancel();
+        }
     }
 
     /// A backoff of its own for each task, the same for the same seed.

@@ -41,10 +41,10 @@ mod wire;
 
 pub use cadence::Cadence;
 pub use connect::{Bytes, Dial};
-pub use credentials::{CredentialError, Credentials};
+pub use credentials::Credentials;
 pub use endpoints::{EndpointError, Endpoints, Environment};
 pub use run::{run, run_at, run_over};
-pub use sign::{ApiKey, Secret};
+pub use sign::{ApiKey, Secret, SignError};
 
 /// Where everything learned goes. Called from the tasks that read sockets: it must not block.
 pub trait Sink: Send + Sync + 'static {
@@ -194,6 +194,8 @@ pub struct Options {
     pub environment: Environment,
     /// Without them only public data is read.
     pub credentials: Option<Credentials>,
+    /// Why there are none, in words for a person; looked at only without credentials.
+    pub without_key: String,
     /// The one clock.
     pub clock: Clock,
     /// Spreads reconnects and rotations.

@@ -51,6 +51,7 @@ pub(super) struct Rest {
     http: reqwest::Client,
     endpoints: Endpoints,
     credentials: Option<Credentials>,
+    without_key: String,
     api_key: Option<HeaderValue>,
     clock: Clock,
     outlet: Arc<Outlet>,
@@ -67,6 +68,7 @@ pub(super) struct Rest {
 pub(super) struct Parts {
     pub endpoints: Endpoints,
     pub credentials: Option<Credentials>,
+    pub without_key: String,
     pub clock: Clock,
     pub outlet: Arc<Outlet>,
     pub dial: Option<Arc<dyn Dial>>,
@@ -99,6 +101,7 @@ impl Rest {
             http,
             endpoints: parts.endpoints,
             credentials: parts.credentials,
+            without_key: parts.without_key,
             api_key,
             clock: parts.clock,
             outlet: parts.outlet,
@@ -187,7 +190,7 @@ impl Rest {
         let refusal = KeyRefusal {
             at: self.clock.now(),
             cause: KeyRefusalCause::Missing,
-            detail: "no key is configured".into(),
+            detail: self.without_key.clone(),
         };
         self.outlet.deliver(Event::KeyRefused(refusal)).await;
     }

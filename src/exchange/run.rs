@@ -19,8 +19,9 @@ use super::{market_stream, tables, truth, user_stream};
 use crate::clock::Now;
 use crate::mirror::event::{Event, LossCause, StreamLoss};
 
-/// Connects to the exchange and tells `sink` everything, until `shutdown`. It never gives up and
-/// never returns sooner; what cannot be used (an address, a certificate file) is told as a lost
+/// Connects to the exchange and tells `sink` everything, until `shutdown`. It never gives up on the
+/// exchange, but returns sooner when its own tasks panic five times within a minute: only a new
+/// start of the process can help then. What cannot be used (an address, a certificate file) is told as a lost
 /// stream and tried again.
 pub async fn run(
     options: Options,
@@ -58,10 +59,14 @@ pub async fn run_over(
         () = shutdown.cancelled() => return,
     };
     let tasks = start(&context);
-    shutdown.cancelled().await;
+    let (cause, detail) = tokio::select! {
+        biased;
+        () = shutdown.cancelled() => (LossCause::Shutdown, "shutting down"),
+        () = context.broken.cancelled() => (LossCause::Closed, "its tasks keep failing"),
+    };
     drop(tasks);
     let now = context.clock.now();
-    let down = |epoch| loss(epoch, now, LossCause::Shutdown, "shutting down");
+    let down = |epoch| loss(epoch, now, cause, detail);
     // The queue may be full and its reader gone: nobody is waited for.
     context
         .outlet
@@ -159,6 +164,7 @@ pub(super) async fn supervised<F>(
         // Whether it panicked or came back: it is not running any more.
         let _ = task.await;
         context.outlet.note(Note::TaskFailed { task: name });
+        context.count_failure();
         let now = context.clock.now();
         let lost = |epoch| loss(epoch, now, LossCause::Closed, "the stream's task failed");
         match stream {

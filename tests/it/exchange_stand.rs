@@ -231,6 +231,7 @@ impl Stand {
             clock: Clock::machine(),
             seed: 1,
             state_dir: setup.state_dir,
+            without_key: "no key is configured".to_owned(),
             extra_roots: setup.extra_roots,
         };
         let task = tokio::spawn(run_at(

@@ -21,6 +21,7 @@ use crossguard::mirror::plane::Plane;
 use crossguard::scenario::{self, Scenario, Statement};
 use crossguard::sim::{self, Sim, Truth};
 use rust_decimal::Decimal;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::rig;
@@ -38,6 +39,7 @@ pub(crate) struct Live {
     pub(crate) guard: GuardHandle,
     pub(crate) clock: Clock,
     told: Told,
+    client: JoinHandle<()>,
     stop: CancellationToken,
 }
 
@@ -108,10 +110,26 @@ impl Live {
 
     /// [`Live::within`] without waiting.
     pub(crate) fn within_unready(scene: &str, seed: u64) -> Self {
+        Self::over(scene, seed, |exchange| Arc::new(Pipes(exchange)))
+    }
+
+    /// [`Live::within`] over pipes of one's own, without waiting.
+    pub(crate) fn over(
+        scene: &str,
+        seed: u64,
+        dial: impl FnOnce(sim::Handle) -> Arc<dyn Dial>,
+    ) -> Self {
         let scenario = Scenario::parse(scene).unwrap();
         let sim = Sim::within(scenario, seed, START_MS).unwrap();
-        let dial = Arc::new(Pipes(sim.handle()));
+        let dial = dial(sim.handle());
         Self::assemble(sim, Some(dial), Clock::simulated(START_MS), seed)
+    }
+
+    /// Waits until the exchange client has ended by itself.
+    pub(crate) async fn client_ended(&self) {
+        while !self.client.is_finished() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     fn assemble(sim: Sim, dial: Option<Arc<dyn Dial>>, clock: Clock, seed: u64) -> Self {
@@ -140,9 +158,10 @@ impl Live {
             clock: clock.clone(),
             seed,
             state_dir: None,
+            without_key: String::new(),
             extra_roots: None,
         };
-        tokio::spawn(exchange::run_over(
+        let client = tokio::spawn(exchange::run_over(
             dial,
             Cadence::default(),
             options,
@@ -157,6 +176,7 @@ impl Live {
             guard: ends.handle,
             clock,
             told,
+            client,
             stop,
         }
     }

@@ -128,9 +128,14 @@ impl Refusal {
     #[must_use]
     pub fn about(code: ErrorCode, field: &str, message: &str) -> Self {
         let field: String = field.chars().take(FIELD_LENGTH_MAX).collect();
+        let end = if message.ends_with(['.', '?']) {
+            ""
+        } else {
+            "."
+        };
         Self {
             code,
-            message: format!("{field} {message}."),
+            message: format!("{field} {message}{end}"),
             field: Some(field),
         }
     }

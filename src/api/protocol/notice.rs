@@ -56,7 +56,7 @@ pub struct LaggedEvent {
 }
 
 /// Every kind of `alert` event.
-pub const KINDS: [&str; 12] = [
+pub const KINDS: [&str; 13] = [
     "live",
     "user_stream_lost",
     "user_stream_gap",
@@ -65,6 +65,7 @@ pub const KINDS: [&str; 12] = [
     "unguarded",
     "forced",
     "protection_lost",
+    "requirement_rose",
     "margin_call",
     "suddenly_empty",
     "key_refused",
@@ -135,6 +136,18 @@ impl<'a> From<&'a Notice> for AlertEvent<'a> {
                 format!(
                     "A protective order was refused at its trigger ({refusal}): {}.",
                     words(order)
+                ),
+            ),
+            Notice::RequirementRose {
+                symbol,
+                before,
+                after,
+            } => (
+                "requirement_rose",
+                "warn",
+                Some(symbol.as_str()),
+                format!(
+                    "New brackets of {symbol} demand {after} of maintenance margin for what is held; it was {before}."
                 ),
             ),
             Notice::MarginCall(symbols) => {

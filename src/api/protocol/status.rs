@@ -7,7 +7,6 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::figure::Figure;
 use super::inputs::Inputs;
 use super::names;
 use super::pool::PoolFigures;
@@ -351,13 +350,4 @@ pub struct LockRequest {
     pub reason: String,
     /// `locked` (default) or `reduce-only`.
     pub state: Option<String>,
-}
-
-/// The margin ratio of a pool, for tables.
-#[must_use]
-pub fn ratio_or_unknown(figure: Figure) -> String {
-    figure.0.map_or_else(
-        || "–".to_owned(),
-        |ratio| words::percent(ratio, Careful::Up),
-    )
 }

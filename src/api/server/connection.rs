@@ -28,7 +28,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What somebody hears who finds no seat; written at once or not at all.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\n\
-connection: close\r\ncontent-length: 78\r\n\r\n\
+connection: close\r\ncontent-length: 80\r\n\r\n\
 {\"error\":{\"code\":\"BUSY\",\"field\":null,\"message\":\"Too many connections at once.\"}}";
 
 /// Accepts on a Unix socket for ever.

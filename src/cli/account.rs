@@ -1,0 +1,104 @@
+//! `account`: pools and wallets as they are.
+//!
+//! Owns: its page.
+//! Must not know: how any figure is computed.
+
+use super::check::{at_risk, killer};
+use super::talk::{Request, show};
+use super::{Common, Exit, screen};
+use crate::api::protocol::account::{AccountAnswer, Wallet};
+use crate::api::protocol::inputs::Inputs;
+use crate::api::protocol::pool::PoolFigures;
+use crate::api::shown::{money, percent_down, percent_up};
+use crate::api::text::safe;
+
+pub(super) fn run(common: &Common) -> Exit {
+    show(common, Request::get("/v1/account"), page)
+}
+
+fn page(account: &AccountAnswer<'static>) -> String {
+    let mut text = freshness(&account.inputs);
+    text.push_str(&format!(
+        "{}-asset, {}\n",
+        safe(&account.asset_mode),
+        safe(&account.position_mode)
+    ));
+    for pool in &account.pools {
+        text.push('\n');
+        text.push_str(&pool_table(pool));
+    }
+    if account.pools.is_empty() {
+        text.push_str("no pool holds anything\n");
+    }
+    if !account.wallets.is_empty() {
+        text.push('\n');
+        text.push_str(&wallets(&account.wallets));
+    }
+    text.push_str(&missing(&account.inputs));
+    text
+}
+
+fn pool_table(pool: &PoolFigures<'_>) -> String {
+    let mut table = screen::table(&[&format!("pool {} (crossed)", safe(&pool.asset)), ""]);
+    let mut row = |name: &str, value: String| {
+        table.add_row(vec![format!("  {name}"), value]);
+    };
+    row("crossed wallet balance", money(pool.cross_wallet_balance));
+    row("unrealised profit", money(pool.cross_unrealized_pnl));
+    row("margin balance", money(pool.margin_balance));
+    row("maintenance margin", money(pool.maintenance_margin));
+    row("initial margin", money(pool.initial_margin));
+    row("available", money(pool.available_balance));
+    row("margin ratio", percent_up(pool.margin_ratio));
+    row("headroom", money(pool.headroom));
+    let distance = if pool.liquidatable {
+        "liquidatable NOW".to_owned()
+    } else {
+        percent_down(pool.distance)
+    };
+    row("distance", distance);
+    row("first killer", killer(pool.first_killer.as_ref()));
+    row("common move", percent_down(pool.common_move));
+    row("wallet at risk", at_risk(pool.wallet_at_risk.as_ref()));
+    row("ring-fenced", money(pool.ring_fenced));
+    screen::shown(table, 1)
+}
+
+fn wallets(wallets: &[Wallet<'_>]) -> String {
+    let header = ["wallet", "balance", "crossed", "unrealised", "maintenance"];
+    let mut table = screen::table(&header);
+    for wallet in wallets {
+        table.add_row(vec![
+            safe(&wallet.asset),
+            money(wallet.wallet_balance),
+            money(wallet.cross_wallet_balance),
+            money(wallet.unrealized_profit),
+            money(wallet.maintenance_margin),
+        ]);
+    }
+    screen::shown(table, 1)
+}
+
+/// Red lines for what is not fresh, before anything that rests on it.
+pub(super) fn freshness(inputs: &Inputs<'_>) -> String {
+    let mut text = String::new();
+    for (name, plane) in inputs.planes.stale() {
+        let reason = plane.reason.as_deref().unwrap_or("not known yet");
+        let line = screen::wrapped(&format!("{name} is not fresh: {reason}"), "  ");
+        text.push_str(&screen::red("!"));
+        text.push_str(&line);
+    }
+    if !text.is_empty() {
+        text.push_str("  → what follows may be old; orders that add risk are rejected\n\n");
+    }
+    text
+}
+
+/// Figures that are not there, with the reason.
+pub(super) fn missing(inputs: &Inputs<'_>) -> String {
+    let lines = inputs.missing.iter().map(|entry| {
+        let line = format!("not known: {} ({})", entry.path, entry.reason);
+        screen::wrapped(&line, "  ")
+    });
+    lines.collect()
+}

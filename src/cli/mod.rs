@@ -1,0 +1,174 @@
+//! The command line.
+//!
+//! Owns: the verbs, what they print, and the exit code a script branches on.
+//! Must not know: how anything is computed or decided. The verbs here ask a running daemon through
+//! [`api`](crate::api)'s client and see exactly what every other client sees.
+
+mod account;
+mod check;
+mod config;
+mod exit;
+mod explain;
+mod history;
+mod orders;
+mod positions;
+mod run;
+mod rung;
+mod screen;
+mod sim;
+mod status;
+mod talk;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use exit::Exit;
+
+/// A guard that stands before leveraged Binance futures orders: may a crossed position reach into
+/// the rest of the wallet?
+#[derive(Debug, Parser)]
+#[command(name = "crossguard", version, after_help = exit::HELP, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// Every command.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// A simulated exchange, the guard, and a trader's bad day: no key needed
+    Demo(DemoArgs),
+    /// The daemon
+    Run(RunArgs),
+    /// The simulated exchange alone
+    Sim(SimArgs),
+    /// May I send this order? A dry run unless --reserve
+    #[command(after_help = exit::HELP)]
+    Check(check::CheckArgs),
+    /// How the guard is: red lines first, each with what to do
+    Status(Common),
+    /// Pools and wallets as they are
+    Account(Common),
+    /// Positions as they are
+    Positions(Common),
+    /// Working orders as they are
+    Orders(Common),
+    /// Past decisions, newest first
+    History(history::HistoryArgs),
+    /// One past decision with everything it rested on
+    Explain(explain::ExplainArgs),
+    /// Let nothing but exits pass
+    Lock(rung::LockArgs),
+    /// Let the rules decide again
+    Unlock(Common),
+    /// Read the policy anew
+    Reload(Common),
+    /// The configuration
+    #[command(subcommand)]
+    Config(ConfigVerb),
+}
+
+/// What every command that talks to the daemon takes.
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    /// The daemon's socket; without it CROSSGUARD_SOCKET, then the usual places
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+    /// Print what the daemon answered, byte for byte
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Flags of `demo`.
+#[derive(Debug, Clone, Args)]
+pub struct DemoArgs {
+    /// Keep running at the end, so that every other command can be tried from a second terminal
+    #[arg(long)]
+    pub hold: bool,
+    /// Seed of the market
+    #[arg(long, default_value_t = 7)]
+    pub seed: u64,
+    /// How many times as fast the story is told
+    #[arg(long, default_value = "1", value_name = "FACTOR")]
+    pub speed: String,
+}
+
+/// Flags of `run`.
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    /// The configuration file; without it the usual places, then defaults
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Replace one value of the configuration; may be repeated
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// Flags of `sim`.
+#[derive(Debug, Clone, Args)]
+pub struct SimArgs {
+    /// Where to listen, on this machine; port 0 is any
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS:PORT")]
+    pub listen: String,
+    /// The account, the market and its mishaps
+    #[arg(long, value_name = "FILE")]
+    pub scenario: Option<PathBuf>,
+    /// Seed of the market
+    #[arg(long, default_value_t = 7)]
+    pub seed: u64,
+}
+
+/// Commands about the configuration.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ConfigVerb {
+    /// Tell every mistake at once
+    Check(RunArgs),
+    /// Print the configuration as it would be used
+    Show(RunArgs),
+}
+
+/// Reads the arguments, runs the verb, and says how it went.
+#[must_use]
+pub fn main() -> ExitCode {
+    match Cli::try_parse() {
+        Ok(cli) => run_verb(cli.verb).into(),
+        Err(error) => {
+            let exit = if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Allow
+            };
+            // Nobody reads any more: that is no failure of ours.
+            drop(error.print());
+            exit.into()
+        }
+    }
+}
+
+fn run_verb(verb: Verb) -> Exit {
+    match verb {
+        Verb::Check(args) => check::run(&args),
+        Verb::Status(args) => status::run(&args),
+        Verb::Account(args) => account::run(&args),
+        Verb::Positions(args) => positions::run(&args),
+        Verb::Orders(args) => orders::run(&args),
+        Verb::History(args) => history::run(&args),
+        Verb::Explain(args) => explain::run(&args),
+        Verb::Lock(args) => rung::lock(&args),
+        Verb::Unlock(args) => rung::unlock(&args),
+        Verb::Reload(args) => rung::reload(&args),
+        Verb::Demo(_) => not_built("demo"),
+        Verb::Run(args) => run::run(&args),
+        Verb::Sim(args) => sim::run(&args),
+        Verb::Config(verb) => config::run(&verb),
+    }
+}
+
+/// Verbs that put the whole together; they live in files of their own.
+fn not_built(verb: &str) -> Exit {
+    screen::complain(&format!("`crossguard {verb}` is not part of this build."));
+    Exit::Other
+}

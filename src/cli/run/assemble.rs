@@ -1,0 +1,241 @@
+//! The daemon put together: threads, queues, sockets.
+//!
+//! Owns: which thread runs what, and how all of them end.
+//! Must not know: where a plan came from (a configuration file, or the demo).
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::listener::{LADDER_NOTE, Listener, Said};
+use super::recorder::JournalRecorder;
+use crate::api;
+use crate::api::events::{Door, Hub};
+use crate::api::server::{self, Parts, Reload};
+use crate::api::socket::{BoundSocket, SocketError};
+use crate::clock::Clock;
+use crate::daemon::core::{Input, PolicyInForce};
+use crate::daemon::{Ends, GuardHandle, Spine, spine};
+use crate::exchange;
+use crate::guard::verdict::Ladder;
+use crate::journal::{self, Journal};
+use crate::telemetry::Metrics;
+
+/// Permission bits of the socket that clients use, and of the administrator's.
+const CHECK_MODE: u32 = 0o660;
+const ADMIN_MODE: u32 = 0o600;
+
+/// Lines that wait for the log.
+const LOG_LINES_MAX: usize = 1_024;
+
+/// What a daemon is made of.
+pub(crate) struct Plan {
+    pub(crate) exchange: exchange::Options,
+    pub(crate) all_marks: bool,
+    pub(crate) socket: PathBuf,
+    pub(crate) admin: PathBuf,
+    pub(crate) state_dir: PathBuf,
+    pub(crate) in_force: PolicyInForce,
+    pub(crate) metrics_listen: Option<SocketAddr>,
+    pub(crate) clock: Clock,
+    pub(crate) seed: u64,
+    /// Makes the policy reload, given the way to the spine.
+    pub(crate) reload: Box<dyn FnOnce(GuardHandle) -> Reload + Send>,
+}
+
+/// A running daemon.
+pub(crate) struct Running {
+    /// The way to the spine.
+    pub(crate) handle: GuardHandle,
+    /// Lines for the log.
+    pub(crate) said: mpsc::Receiver<Said>,
+    /// Cancelled when one of the threads ends before it should.
+    pub(crate) failed: CancellationToken,
+    stop: CancellationToken,
+    check: JoinHandle<()>,
+    exchange: JoinHandle<()>,
+    journal: journal::Thread,
+}
+
+impl Running {
+    /// Starts everything. When this returns, both sockets answer.
+    ///
+    /// # Errors
+    /// What keeps the daemon from starting, in words with the remedy.
+    pub(crate) fn start(plan: Plan) -> Result<Self, String> {
+        let options = journal::Options {
+            clock: plan.clock.clone(),
+            ..journal::Options::default()
+        };
+        let (journal, journal_thread) =
+            Journal::open(&plan.state_dir, options).map_err(|error| error.to_string())?;
+        let (log, said) = mpsc::channel(LOG_LINES_MAX);
+        let hub = Hub::new(plan.clock.now().wall_ms);
+        let metrics = Arc::new(Metrics::new());
+        let door = Door::new(hub.clone());
+        let listener = Listener::new(door, Arc::clone(&metrics), journal.clone(), log);
+        let (mut spine, ends) = spine(
+            plan.in_force,
+            plan.seed,
+            plan.all_marks,
+            plan.clock.clone(),
+            Box::new(listener),
+        );
+        if let Some(rung) = rung_kept(&journal) {
+            spine.begin_on(rung);
+        }
+        let Ends {
+            handle,
+            exchange: sink,
+            demand,
+        } = ends;
+        let parts = Parts {
+            handle: handle.clone(),
+            reader: api::read_order,
+            recorder: Arc::new(JournalRecorder::new(journal)),
+            reload: (plan.reload)(handle.clone()),
+            metrics: Arc::new(move || metrics.render()),
+            hub,
+            clock: plan.clock,
+        };
+        let stop = CancellationToken::new();
+        let failed = CancellationToken::new();
+        let doors = Doors {
+            socket: plan.socket,
+            admin: plan.admin,
+            metrics_listen: plan.metrics_listen,
+            parts,
+        };
+        let check = start_check_thread(spine, doors, &stop, &failed)?;
+        let exchange = start_exchange_thread(plan.exchange, sink, demand, &stop, &failed)?;
+        Ok(Self {
+            handle,
+            said,
+            failed,
+            stop,
+            check,
+            exchange,
+            journal: journal_thread,
+        })
+    }
+
+    /// Ends everything in order: doors, spine, exchange client, and the journal last, so that what
+    /// was decided is written. False when a thread had failed.
+    pub(crate) fn stop(self) -> bool {
+        self.stop.cancel();
+        let check = self.check.join();
+        let exchange = self.exchange.join();
+        let journal = self.journal.stop();
+        check.is_ok() && exchange.is_ok() && journal.is_ok()
+    }
+}
+
+/// The rung the guard stood on when it last ended: a lock outlives a restart.
+fn rung_kept(journal: &Journal) -> Option<Input> {
+    let kept = journal.get_note(LADDER_NOTE).ok()??;
+    let (name, reason) = kept.split_once('\n')?;
+    let rung = Ladder::ALL.into_iter().find(|rung| rung.name() == name)?;
+    let reason = reason.to_owned();
+    (rung != Ladder::Normal).then_some(Input::Ladder { rung, reason })
+}
+
+struct Doors {
+    socket: PathBuf,
+    admin: PathBuf,
+    metrics_listen: Option<SocketAddr>,
+    parts: Parts,
+}
+
+/// The check thread: sockets and spine on one current-thread runtime.
+fn start_check_thread(
+    spine: Spine,
+    doors: Doors,
+    stop: &CancellationToken,
+    failed: &CancellationToken,
+) -> Result<JoinHandle<()>, String> {
+    let (opened, waiting) = std::sync::mpsc::sync_channel(1);
+    let (stop, alarm) = (stop.clone(), failed.clone().drop_guard());
+    let thread = std::thread::Builder::new()
+        .name("check".to_owned())
+        .spawn(move || {
+            let runtime = match current_thread_runtime() {
+                Ok(runtime) => runtime,
+                Err(error) => return drop(opened.send(Err(error))),
+            };
+            runtime.block_on(async move {
+                let bound = match bind(&doors).await {
+                    Ok(bound) => bound,
+                    Err(error) => return drop(opened.send(Err(error))),
+                };
+                drop(opened.send(Ok(())));
+                let (check, admin, metrics) = bound;
+                let ended = CancellationToken::new();
+                let serving = server::serve(check, Some(admin), metrics, doors.parts, stop.clone());
+                let running = async {
+                    // The doors drain for a moment after the stop; the spine answers until they have.
+                    spine.run(ended.clone()).await;
+                };
+                let serving = async {
+                    serving.await;
+                    ended.cancel();
+                };
+                tokio::join!(serving, running);
+                if stop.is_cancelled() {
+                    alarm.disarm();
+                }
+            });
+        });
+    let thread = thread.map_err(|error| format!("cannot start a thread: {error}"))?;
+    match waiting.recv() {
+        Ok(Ok(())) => Ok(thread),
+        Ok(Err(error)) => Err(error),
+        Err(_) => Err("the check thread ended at once".to_owned()),
+    }
+}
+
+type Bound = (BoundSocket, BoundSocket, Option<tokio::net::TcpListener>);
+
+async fn bind(doors: &Doors) -> Result<Bound, String> {
+    let words = |error: SocketError| error.to_string();
+    let check = BoundSocket::open(&doors.socket, CHECK_MODE).map_err(words)?;
+    let admin = BoundSocket::open(&doors.admin, ADMIN_MODE).map_err(words)?;
+    let metrics = match doors.metrics_listen {
+        None => None,
+        Some(address) => {
+            let listener = tokio::net::TcpListener::bind(address).await;
+            Some(listener.map_err(|error| format!("metrics.listen {address}: {error}"))?)
+        }
+    };
+    Ok((check, admin, metrics))
+}
+
+fn start_exchange_thread(
+    options: exchange::Options,
+    sink: Arc<crate::daemon::Exchange>,
+    demand: tokio::sync::watch::Receiver<exchange::Demand>,
+    stop: &CancellationToken,
+    failed: &CancellationToken,
+) -> Result<JoinHandle<()>, String> {
+    let (stop, alarm) = (stop.clone(), failed.clone().drop_guard());
+    let runtime = current_thread_runtime()?;
+    std::thread::Builder::new()
+        .name("exchange".to_owned())
+        .spawn(move || {
+            runtime.block_on(exchange::run(options, sink, demand, stop.clone()));
+            if stop.is_cancelled() {
+                alarm.disarm();
+            }
+        })
+        .map_err(|error| format!("cannot start a thread: {error}"))
+}
+
+pub(crate) fn current_thread_runtime() -> Result<tokio::runtime::Runtime, String> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("cannot start a runtime: {error}"))
+}

@@ -1,0 +1,118 @@
+//! The doors' recorder over the journal.
+//!
+//! Owns: which journal record a decision becomes, and reading pages off the check thread.
+//! Must not know: files and tables (the journal does), HTTP (the door does).
+
+use crate::api::record::{Entry, Filter, Line, Page, Peer, Pending, ReadError, Recorder};
+use crate::journal::{self, Journal, JournalError, Kind, Record};
+
+/// Writes decisions into the journal and reads them back.
+#[derive(Debug, Clone)]
+pub(crate) struct JournalRecorder {
+    journal: Journal,
+}
+
+impl JournalRecorder {
+    pub(crate) const fn new(journal: Journal) -> Self {
+        Self { journal }
+    }
+}
+
+impl Recorder for JournalRecorder {
+    fn record(&self, entry: Entry) -> Pending<Result<(), String>> {
+        let ack = self.journal.append(Record {
+            id: entry.id,
+            time_ms: entry.time_ms,
+            kind: Kind::Decision,
+            decision: entry.decision.name().to_owned(),
+            why: entry.why,
+            symbol: Some(entry.symbol),
+            client: entry.client,
+            peer_uid: Some(entry.peer.uid),
+            peer_gid: Some(entry.peer.gid),
+            peer_pid: entry.peer.pid,
+            dry_run: entry.dry_run,
+            document: entry.document,
+        });
+        Box::pin(async move { ack.await.map_err(|error| error.to_string()) })
+    }
+
+    fn note(&self, time_ms: i64, text: String, peer: Peer) {
+        let ack = self.journal.append(Record {
+            id: format!("note-{time_ms}-{}", peer.pid.unwrap_or(0)),
+            time_ms,
+            kind: Kind::Note,
+            decision: String::new(),
+            why: text,
+            symbol: None,
+            client: None,
+            peer_uid: Some(peer.uid),
+            peer_gid: Some(peer.gid),
+            peer_pid: peer.pid,
+            dry_run: false,
+            document: Vec::new(),
+        });
+        // A note that is not written shows in the journal's own figures.
+        drop(ack);
+    }
+
+    fn decisions(&self, filter: Filter) -> Pending<Result<Page, ReadError>> {
+        let reader = self.journal.reader().clone();
+        Box::pin(async move {
+            let filter = journal_filter(filter)?;
+            let page = off_this_thread(move || reader.decisions(&filter)).await?;
+            Ok(Page {
+                lines: page.rows.into_iter().map(line).collect(),
+                next: page.next.map(|cursor| cursor.to_string()),
+            })
+        })
+    }
+
+    fn get(&self, id: String) -> Pending<Result<Option<Vec<u8>>, ReadError>> {
+        let reader = self.journal.reader().clone();
+        Box::pin(async move {
+            let row = off_this_thread(move || reader.get(&id)).await?;
+            Ok(row.map(|row| row.record.document))
+        })
+    }
+}
+
+/// Reading waits for the disk, and the thread that answers checks never does.
+async fn off_this_thread<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, JournalError> + Send + 'static,
+) -> Result<T, ReadError> {
+    let unavailable = |error: String| ReadError::Unavailable(error);
+    let read = tokio::task::spawn_blocking(read).await;
+    read.map_err(|error| unavailable(error.to_string()))?
+        .map_err(|error| unavailable(error.to_string()))
+}
+
+fn journal_filter(filter: Filter) -> Result<journal::Filter, ReadError> {
+    let cursor = filter
+        .cursor
+        .map(|cursor| cursor.parse::<i64>().map_err(|_| ReadError::Cursor))
+        .transpose()?;
+    Ok(journal::Filter {
+        since_ms: filter.since_ms,
+        until_ms: filter.until_ms,
+        symbol: filter.symbol,
+        decision: filter.decision.map(|decision| decision.name().to_owned()),
+        client: filter.client,
+        limit: Some(filter.limit),
+        cursor,
+    })
+}
+
+fn line(row: journal::Summary) -> Line {
+    Line {
+        id: row.id,
+        time_ms: row.time_ms,
+        decision: row.decision,
+        why: row.why,
+        symbol: row.symbol,
+        client: row.client,
+        dry_run: row.dry_run,
+        uid: None,
+        pid: None,
+    }
+}

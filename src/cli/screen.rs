@@ -1,0 +1,158 @@
+//! What reaches the terminal.
+//!
+//! Owns: standard output and standard error, colours that mean nothing by themselves, tables that
+//! fit, and foreign text made harmless.
+//! Must not know: what is shown.
+
+use std::fmt::Display;
+use std::io::{self, Write as _};
+
+use anstyle::{AnsiColor, Style};
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+
+use super::Exit;
+use crate::api::shown::Decision;
+use crate::api::text::safe;
+
+/// Columns that everything fits into.
+pub(super) const WIDTH: u16 = 80;
+
+const BOLD: Style = Style::new().bold();
+const RED: Style = AnsiColor::Red.on_default().bold();
+const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
+const GREEN: Style = AnsiColor::Green.on_default().bold();
+const DIM: Style = Style::new().dimmed();
+
+/// Prints to standard output. A reader that left early is success: it has what it wanted.
+pub(super) fn print(text: &str) -> Result<(), Exit> {
+    let mut out = anstream::stdout().lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    settle(written)
+}
+
+/// Prints bytes as they are, with a line end.
+pub(super) fn print_bytes(bytes: &[u8]) -> Result<(), Exit> {
+    let mut out = io::stdout().lock();
+    let written = out
+        .write_all(bytes)
+        .and_then(|()| out.write_all(b"\n"))
+        .and_then(|()| out.flush());
+    settle(written)
+}
+
+fn settle(written: io::Result<()>) -> Result<(), Exit> {
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            complain(&format!("standard output: {error}"));
+            Err(Exit::Other)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Says on standard error what went wrong.
+pub(super) fn complain(message: &str) {
+    // Nobody reads standard error either: then there is nobody to tell.
+    drop(writeln!(
+        anstream::stderr(),
+        "{RED}error:{RED:#} {}",
+        safe_lines(message)
+    ));
+}
+
+/// Foreign text made harmless, its line ends kept.
+fn safe_lines(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(safe).collect();
+    lines.join("\n")
+}
+
+pub(super) fn bold(text: impl Display) -> String {
+    format!("{BOLD}{text}{BOLD:#}")
+}
+
+pub(super) fn red(text: impl Display) -> String {
+    format!("{RED}{text}{RED:#}")
+}
+
+pub(super) fn dim(text: impl Display) -> String {
+    format!("{DIM}{text}{DIM:#}")
+}
+
+/// The decision as a word in capitals; the colour only repeats it.
+pub(super) fn decision(name: &str) -> String {
+    let style = if name == Decision::Allow.name() {
+        GREEN
+    } else if name == Decision::Warn.name() {
+        YELLOW
+    } else {
+        RED
+    };
+    format!("{style}{}{style:#}", safe(name).to_uppercase())
+}
+
+/// Foreign text broken into lines that fit, each begun with `indent`.
+pub(super) fn wrapped(text: &str, indent: &str) -> String {
+    let text = safe(text);
+    let room = usize::from(WIDTH).saturating_sub(indent.chars().count());
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last().map_or(0, |line| line.chars().count());
+        let fits = line == 0 || line + 1 + word.chars().count() <= room;
+        if !fits {
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    let lines: Vec<String> = lines
+        .iter()
+        .map(|line| format!("{indent}{line}\n"))
+        .collect();
+    lines.concat()
+}
+
+/// A table whose first column is text and whose others are figures.
+pub(super) fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(WIDTH)
+        .set_header(header.to_vec());
+    table
+}
+
+/// The table as text, columns from `from` on to the right, ends of lines trimmed.
+pub(super) fn shown(mut table: Table, from: usize) -> String {
+    for column in table.column_iter_mut().skip(from) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    let text = table.to_string();
+    let lines: Vec<String> = text
+        .lines()
+        .map(|line| format!("{}\n", line.trim_end()))
+        .collect();
+    lines.concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_fit_and_words_stay_whole() {
+        let text = wrapped(&"word ".repeat(40), "  ");
+        assert!(text.lines().all(|line| line.chars().count() <= 80));
+        assert_eq!(text.split_whitespace().count(), 40);
+    }
+
+    #[test]
+    fn foreign_text_cannot_move_the_cursor() {
+        assert!(!wrapped("a\u{1b}[2J", "").contains('\u{1b}'));
+        assert!(!decision("\u{1b}[2J").contains("[2J\u{1b}"));
+    }
+}
