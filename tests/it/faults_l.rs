@@ -33,7 +33,7 @@ fn l08_a_backlog_of_old_frames_stays_stale_until_it_is_drained() {
         rig.mark_at("BTCUSDT", 60_000.into(), event_ms);
         rig.tell_position("0.1", event_ms);
         let decision = rig.check("BTCUSDT buy 0.001").judgement.decision;
-        assert_eq!(decision == Decision::Reject, second < 25, "{second}");
+        assert_eq!(decision == Decision::Reject, second < 26, "{second}");
         if second == 26 {
             // The age of the last read is a matter of its own: 30 s is too old while exposed.
             break;

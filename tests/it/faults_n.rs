@@ -32,6 +32,8 @@ async fn n01_a_black_hole_is_noticed_within_twenty_seconds_and_left_within_five(
 async fn n11_one_connection_that_dies_in_silence_is_stale_though_its_twin_lives() {
     let live = Live::within(&format!("{SCENE}{HELD}"), 1).await;
     live.say("mute market");
+    // Reads over REST would bridge it: they fail as well.
+    live.say("rest-error /fapi/v1/premiumIndex 503 \"down\"");
     tokio::time::sleep(Duration::from_millis(6_100)).await;
     assert_eq!(live.stale().await, [Plane::Marks]);
     assert_eq!(
@@ -39,6 +41,7 @@ async fn n11_one_connection_that_dies_in_silence_is_stale_though_its_twin_lives(
         Decision::Reject
     );
     live.say("unmute market");
+    live.say("rest-ok /fapi/v1/premiumIndex");
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(live.stale().await, []);
     // The other way round: the account's connection is cut, and the marks go on.

@@ -104,8 +104,8 @@ async fn u08_a_stream_that_answers_pings_and_tells_nothing_is_bounded_by_the_rea
 async fn u11_categories_of_streams_are_never_mixed_on_a_connection() {
     let stand = Stand::start().await;
     let mut room = stand.run(Setup::default());
-    room.mark("BTCUSDT").await;
     room.user_opened().await;
+    room.mark("BTCUSDT").await;
     let market: Vec<String> = stand
         .lines("/market")
         .iter()

@@ -501,24 +501,24 @@ async fn the_guard_sends_nothing_but_reads() {
 }
 
 /// A published generator (xorshift64*): the seed is all there is to remember.
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+    pub(crate) fn roll(&mut self, sides: u64) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % sides
     }
 
-    fn pick<'a>(&mut self, among: &[&'a str]) -> &'a str {
+    pub(crate) fn pick<'a>(&mut self, among: &[&'a str]) -> &'a str {
         among[usize::try_from(self.roll(among.len() as u64)).unwrap()]
     }
 }
 
 /// One thing that happens to the account; lines the exchange refuses (no margin, nothing to
 /// cancel) are part of life.
-fn something(dice: &mut Dice, hedge: bool) -> String {
+pub(crate) fn something(dice: &mut Dice, hedge: bool) -> String {
     let (symbol, unit, price) = match dice.roll(4) {
         0 => ("BTCUSDT", 1, 60_000),
         1 => ("ETHUSDT", 20, 3_000),

@@ -13,6 +13,7 @@ mod api_server;
 mod cli_verbs;
 mod config_effective;
 mod config_mistakes;
+mod dst;
 mod exchange_keys;
 mod exchange_stand;
 mod exchange_streams;

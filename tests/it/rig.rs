@@ -450,7 +450,8 @@ impl Rig {
         })
     }
 
-    fn balance(&mut self, name: &str, wallet: Decimal) {
+    /// Tells a wallet balance.
+    pub(crate) fn balance(&mut self, name: &str, wallet: Decimal) {
         let (before, cross) = self.balances(name);
         self.account_update(name, wallet, cross + wallet - before, vec![]);
     }
