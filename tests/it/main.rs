@@ -32,6 +32,7 @@ mod guard;
 mod journal_faults;
 mod journal_queries;
 mod live;
+mod recovery;
 mod rig;
 mod scenarios;
 mod sim_client;
