@@ -148,9 +148,28 @@ impl Context {
         }
     }
 
-    /// A backoff of its own for each task, the same for the same seed.
-    pub(super) fn backoff(&self, salt: u64) -> Backoff {
-        Backoff::new(&self.cadence, self.seed.wrapping_add(salt))
+    /// The pauses between connects of one stream, the same for the same seed.
+    pub(super) fn stream_backoff(&self, salt: u64) -> Backoff {
+        let Cadence {
+            backoff_min,
+            backoff_stream_max,
+            ..
+        } = self.cadence;
+        Backoff::new(
+            backoff_min,
+            backoff_stream_max,
+            self.seed.wrapping_add(salt),
+        )
+    }
+
+    /// The pauses between failed reads of one kind, the same for the same seed.
+    pub(super) fn read_backoff(&self, salt: u64) -> Backoff {
+        let Cadence {
+            backoff_min,
+            backoff_read_max,
+            ..
+        } = self.cadence;
+        Backoff::new(backoff_min, backoff_read_max, self.seed.wrapping_add(salt))
     }
 
     /// How long to wait after a failed call.
@@ -196,7 +215,7 @@ impl Context {
 
     /// Keeps the offset of the exchange's clock.
     pub(super) async fn watch_clock(&self) {
-        let mut backoff = self.backoff(1);
+        let mut backoff = self.read_backoff(1);
         let mut signals = self.signals.subscribe();
         loop {
             let woken = signals.borrow_and_update().woken;

@@ -98,7 +98,7 @@ fn shard(context: &Arc<Context>, index: usize, streams: BTreeSet<Stream>) -> Sha
 
 /// One connection after the other, for ever.
 async fn lives(context: Arc<Context>, wanted: watch::Receiver<BTreeSet<Stream>>, salt: u64) {
-    let mut backoff = context.backoff(salt);
+    let mut backoff = context.stream_backoff(salt);
     loop {
         let began = context.clock.now();
         let mut epoch = 0;

@@ -44,7 +44,7 @@ where
 {
     let mut demand = context.demand.clone();
     let mut signals = context.signals.subscribe();
-    let mut backoff = context.backoff(plan.salt);
+    let mut backoff = context.read_backoff(plan.salt);
     if plan.after_stream {
         let opened = signals.wait_for(|signals| signals.opened > 0);
         // Without a stream the account is still worth reading, for whoever looks at it.

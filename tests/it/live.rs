@@ -95,7 +95,7 @@ impl Live {
             seed: 1,
         };
         let sim = Sim::start(options).await.unwrap();
-        let live = Self::assemble(sim, None, Clock::machine(), 1);
+        let live = Self::assemble(sim, None, Clock::machine(), 1, Cadence::default());
         live.until_fresh().await;
         live
     }
@@ -122,7 +122,19 @@ impl Live {
         let scenario = Scenario::parse(scene).unwrap();
         let sim = Sim::within(scenario, seed, START_MS).unwrap();
         let dial = dial(sim.handle());
-        Self::assemble(sim, Some(dial), Clock::simulated(START_MS), seed)
+        let clock = Clock::simulated(START_MS);
+        Self::assemble(sim, Some(dial), clock, seed, Cadence::default())
+    }
+
+    /// [`Live::within`] with intervals of one's own.
+    pub(crate) async fn within_at(scene: &str, seed: u64, cadence: Cadence) -> Self {
+        let scenario = Scenario::parse(scene).unwrap();
+        let sim = Sim::within(scenario, seed, START_MS).unwrap();
+        let dial = Arc::new(Pipes(sim.handle()));
+        let clock = Clock::simulated(START_MS);
+        let live = Self::assemble(sim, Some(dial), clock, seed, cadence);
+        live.until_fresh().await;
+        live
     }
 
     /// Waits until the exchange client has ended by itself.
@@ -132,7 +144,13 @@ impl Live {
         }
     }
 
-    fn assemble(sim: Sim, dial: Option<Arc<dyn Dial>>, clock: Clock, seed: u64) -> Self {
+    fn assemble(
+        sim: Sim,
+        dial: Option<Arc<dyn Dial>>,
+        clock: Clock,
+        seed: u64,
+        cadence: Cadence,
+    ) -> Self {
         let to = sim.announcement();
         let environment = Environment::Custom {
             rest: to.rest.clone(),
@@ -163,7 +181,7 @@ impl Live {
         };
         let client = tokio::spawn(exchange::run_over(
             dial,
-            Cadence::default(),
+            cadence,
             options,
             ends.exchange,
             ends.demand,
