@@ -15,6 +15,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::backoff::Backoff;
+use super::board::Board;
 use super::cadence::Cadence;
 use super::connect::{ConnectError, Dial, Socket, connect};
 use super::endpoints::{Endpoints, Environment, under};
@@ -49,8 +50,10 @@ pub(super) struct Context {
     pub cadence: Cadence,
     pub rest: Rest,
     pub outlet: Arc<Outlet>,
-    pub demand: watch::Receiver<Demand>,
-    pub signals: watch::Sender<Signals>,
+    pub demand: Board<Demand>,
+    pub signals: Board<Signals>,
+    /// Where the demand comes from.
+    wishes: watch::Receiver<Demand>,
     pub seed: u64,
     endpoints: Endpoints,
     tls: Arc<ClientConfig>,
@@ -83,6 +86,7 @@ impl Context {
             detail,
         };
         let tls = super::tls::client_config(options.extra_roots.as_deref()).map_err(certificate)?;
+        let wanted = demand.borrow().clone();
         let parts = Parts {
             endpoints: endpoints.clone(),
             credentials: options.credentials.clone(),
@@ -97,8 +101,9 @@ impl Context {
             clock: options.clock.clone(),
             cadence,
             outlet,
-            demand,
-            signals: watch::Sender::new(Signals::default()),
+            demand: Board::new(wanted),
+            signals: Board::new(Signals::default()),
+            wishes: demand,
             seed: options.seed,
             endpoints,
             tls,
@@ -197,6 +202,18 @@ impl Context {
             .saturating_sub(Duration::from_millis(offset))
     }
 
+    /// Hands every demand on to all who follow it.
+    pub(super) async fn watch_demand(&self) {
+        let mut wishes = self.wishes.clone();
+        loop {
+            let wanted = wishes.borrow_and_update().clone();
+            self.demand.modify(|demand| *demand = wanted);
+            if wishes.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
     /// Looks whether the machine slept: tokio's timers stood still meanwhile, so whoever waits on
     /// one would wait on.
     pub(super) async fn watch_sleep(&self) {
@@ -205,7 +222,7 @@ impl Context {
             tokio::time::sleep(self.cadence.wake_check).await;
             let now_ms = self.clock.now().slept_ms();
             if now_ms.saturating_sub(slept_ms) > 1_000 {
-                self.signals.send_modify(|signals| {
+                self.signals.modify(|signals| {
                     signals.woken = signals.woken.wrapping_add(1);
                 });
             }
@@ -216,9 +233,9 @@ impl Context {
     /// Keeps the offset of the exchange's clock.
     pub(super) async fn watch_clock(&self) {
         let mut backoff = self.read_backoff(1);
-        let mut signals = self.signals.subscribe();
+        let mut signals = self.signals.follow();
         loop {
-            let woken = signals.borrow_and_update().woken;
+            let woken = signals.look(|signals| signals.woken);
             let pause = match self.rest.measure_clock_since(self.clock.now()).await {
                 Ok(()) => {
                     backoff.reset();
@@ -229,7 +246,7 @@ impl Context {
             tokio::select! {
                 biased;
                 () = tokio::time::sleep(pause) => {}
-                _ = signals.wait_for(|signals| signals.woken != woken) => {}
+                () = signals.until(|signals| signals.woken != woken) => {}
             }
         }
     }

@@ -16,6 +16,7 @@ use crate::margin::account::Symbol;
 use crate::mirror::event::{Event, LossCause, MarkUpdate};
 
 mod backoff;
+mod board;
 pub mod cadence;
 mod connect;
 mod context;

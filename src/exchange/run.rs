@@ -128,6 +128,7 @@ fn start(context: &Arc<Context>) -> Vec<AbortOnDropHandle<()>> {
         }};
     }
     task!("overflow", None, |shared| shared.outlet.settle());
+    task!("demand", None, |shared| shared.watch_demand());
     task!("wake", None, |shared| shared.watch_sleep());
     task!("clock", None, |shared| shared.watch_clock());
     task!("rules", None, |shared| tables::keep_rules(shared));

@@ -184,7 +184,7 @@ async fn opened(context: &Context) {
     });
     context
         .signals
-        .send_modify(|signals| signals.opened = signals.opened.wrapping_add(1));
+        .modify(|signals| signals.opened = signals.opened.wrapping_add(1));
 }
 
 fn on_text(context: &Context, text: &str) -> Frame {

@@ -2,6 +2,7 @@
 //! under one lock. Everything here is synchronous; the server's tasks only carry bytes.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
@@ -24,6 +25,38 @@ const DAY_MS: i64 = 86_400 * SECOND_MS;
 /// Past states that are kept while account reads lag behind.
 const PAST_MAX: usize = 4_096;
 
+/// A flag whose followers are woken in the order in which they began to wait: with the runtime's
+/// own `watch` that order is drawn by chance, and the same seed would not make the same story.
+#[derive(Default)]
+pub(crate) struct Flag {
+    on: AtomicBool,
+    moved: Notify,
+}
+
+impl Flag {
+    fn set(&self, on: bool) {
+        if self.on.swap(on, Ordering::SeqCst) != on {
+            self.moved.notify_waiters();
+        }
+    }
+
+    pub(crate) fn is_on(&self) -> bool {
+        self.on.load(Ordering::SeqCst)
+    }
+
+    /// Waits until it is as asked.
+    pub(crate) async fn becomes(&self, on: bool) {
+        loop {
+            let mut moved = std::pin::pin!(self.moved.notified());
+            moved.as_mut().enable();
+            if self.is_on() == on {
+                return;
+            }
+            moved.await;
+        }
+    }
+}
+
 /// Shared by the server's tasks and the handles. Its state holds keys, so it shows nothing.
 pub(crate) struct Hub {
     core: Mutex<Core>,
@@ -35,7 +68,7 @@ pub(crate) struct Hub {
     /// Ends every connection of the time since the doors were last opened.
     era: Mutex<CancellationToken>,
     /// Whether no byte may move on any stream.
-    pub(crate) silent: watch::Sender<bool>,
+    pub(crate) silent: Flag,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -54,7 +87,7 @@ impl Hub {
             wake: Notify::new(),
             open: watch::Sender::new(true),
             era: Mutex::new(shutdown.child_token()),
-            silent: watch::Sender::new(false),
+            silent: Flag::default(),
             shutdown,
         }
     }
@@ -112,8 +145,7 @@ impl Hub {
             let mut era = self.era.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::replace(&mut *era, next).cancel();
         }
-        self.silent
-            .send_if_modified(|was| std::mem::replace(was, silent) != silent);
+        self.silent.set(silent);
     }
 }
 

@@ -354,20 +354,19 @@ async fn converse<S>(
 ) where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
 {
-    let mut silent = hub.silent.subscribe();
     loop {
-        while *silent.borrow_and_update() {
+        while hub.silent.is_on() {
             tokio::select! {
                 biased;
                 () = era.cancelled() => return,
-                changed = silent.changed() => if changed.is_err() { return },
+                () = hub.silent.becomes(false) => {}
             }
         }
         tokio::select! {
             // Silence goes before frames that are already waiting.
             biased;
             () = era.cancelled() => return,
-            _changed = silent.changed() => {}
+            () = hub.silent.becomes(true) => {}
             frame = inbox.recv() => {
                 let message = match frame {
                     Some(Frame::Text(text)) => Message::text(text),

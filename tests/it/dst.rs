@@ -488,6 +488,11 @@ fn dst_a_swarm_of_faults_never_allows_blindly_and_always_heals() {
 
 #[test]
 fn dst_i11_the_same_seed_makes_the_same_decisions() {
-    let seed = from_environment("CROSSGUARD_SEED").unwrap_or(SLICE[1]);
-    assert_eq!(simulate(seed, 180), simulate(seed, 180));
+    let seeds = match from_environment("CROSSGUARD_SEED") {
+        Some(seed) => seed..seed + from_environment("CROSSGUARD_SEEDS").unwrap_or(1),
+        None => 2..5,
+    };
+    for seed in seeds {
+        assert_eq!(simulate(seed, 180), simulate(seed, 180), "seed {seed}");
+    }
 }

@@ -9,6 +9,17 @@ use crate::live::{Live, SCENE};
 
 const HELD: &str = "\npos BTCUSDT crossed 20x +0.1 @ 60000\n";
 
+/// Every signed call of the guard.
+const SIGNED: [&str; 7] = [
+    "/fapi/v3/",
+    "/fapi/v1/openOrders",
+    "/fapi/v1/openAlgoOrders",
+    "/fapi/v1/accountConfig",
+    "/fapi/v1/symbolConfig",
+    "/fapi/v1/leverageBracket",
+    "/fapi/v1/listenKey",
+];
+
 /// Our clock is a minute off either way, and then it jumps by another minute.
 #[tokio::test(start_paused = true)]
 async fn k01_a_clock_that_is_off_is_measured_and_no_age_is_wrong() {
@@ -55,7 +66,9 @@ async fn k07_portfolio_margin_is_refused_by_name_when_the_exchange_names_it() {
         ("Invalid API-key, IP, or permissions for action.", false),
     ] {
         let live = Live::within(&format!("{SCENE}{HELD}"), 1).await;
-        live.say(&format!("rest-error /fapi/v3/ 401 -2015 \"{words}\""));
+        for path in SIGNED {
+            live.say(&format!("rest-error {path} 401 -2015 \"{words}\""));
+        }
         tokio::time::sleep(Duration::from_secs(11)).await;
         let judgement = live.check("BTCUSDT buy 0.001").await;
         assert_eq!(judgement.decision, Decision::Reject);
@@ -65,7 +78,7 @@ async fn k07_portfolio_margin_is_refused_by_name_when_the_exchange_names_it() {
             live.check("BTCUSDT sell 0.1 reduce-only").await.decision,
             Decision::Warn
         );
-        live.say("rest-ok /fapi/v3/");
+        live.say("rest-ok /fapi/");
         tokio::time::sleep(Duration::from_secs(60)).await;
         assert_eq!(live.stale().await, [], "switched off again");
         live.end().await;

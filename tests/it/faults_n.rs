@@ -14,6 +14,7 @@ const HELD: &str = "\npos BTCUSDT crossed 20x +0.1 @ 60000\n";
 async fn n01_a_black_hole_is_noticed_within_twenty_seconds_and_left_within_five() {
     let live = Live::within(&format!("{SCENE}{HELD}"), 1).await;
     live.say("silence");
+    live.say("rest-hang /fapi/");
     tokio::time::sleep(Duration::from_secs(20)).await;
     assert!(live.stale().await.contains(&Plane::Account));
     assert_eq!(
@@ -22,6 +23,7 @@ async fn n01_a_black_hole_is_noticed_within_twenty_seconds_and_left_within_five(
     );
     tokio::time::sleep(Duration::from_secs(60)).await;
     live.say("silence off");
+    live.say("rest-ok /fapi/");
     tokio::time::sleep(Duration::from_secs(15)).await;
     assert_eq!(live.stale().await, []);
     live.until_equal("when the route is back").await;
