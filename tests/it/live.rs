@@ -343,7 +343,10 @@ impl Live {
                 ),
             ];
             for (figure, ours, theirs) in rows {
-                same_figure(name, figure, &ours, theirs)?;
+                let is_near = figure == "availableBalance" && is_a_unit_apart(&ours, theirs);
+                if !is_near {
+                    same_figure(name, figure, &ours, theirs)?;
+                }
             }
         }
         Ok(())
@@ -418,6 +421,15 @@ impl Live {
 
 fn plain(figure: Decimal) -> String {
     figure.normalize().to_string()
+}
+
+/// Quotients of margin and of average entry prices are carried on with different digits by the two
+/// ledgers, and one may stand on the other side of a cut at the eighth decimal.
+fn is_a_unit_apart(ours: &str, theirs: &str) -> bool {
+    match (ours.parse::<Decimal>(), theirs.parse::<Decimal>()) {
+        (Ok(ours), Ok(theirs)) => (ours - theirs).abs() <= Decimal::new(1, 8),
+        _ => false,
+    }
 }
 
 fn same_figure(of: &str, figure: &str, ours: &str, theirs: &str) -> Result<(), String> {
