@@ -40,6 +40,22 @@ async fn u03_a_key_that_expires_despite_keepalives_is_found_by_comparing_it() {
     live.end().await;
 }
 
+/// REST and market data are back long before the account's stream is: it is tried until it stands.
+#[tokio::test(start_paused = true)]
+async fn u12_the_account_stream_returns_by_itself_after_refused_attempts() {
+    let live = Live::within(&format!("{SCENE}{HELD}"), 1).await;
+    live.say("rest-error POST /fapi/v1/listenKey 502 \"bad gateway\" 3x");
+    live.say("drop user");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(live.stale().await, [Plane::Account, Plane::Orders]);
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    assert_eq!(live.stale().await, []);
+    live.say("order BTCUSDT buy 0.01");
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(live.difference().await, Ok(()), "by event");
+    live.end().await;
+}
+
 #[tokio::test]
 async fn u07_a_key_changed_in_between_is_followed_and_the_old_keepalive_dies_with_its_connection() {
     let stand = Stand::start().await;
