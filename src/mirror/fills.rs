@@ -127,10 +127,4 @@ impl Fills {
         });
         settled
     }
-
-    /// True when nothing waits.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
-    }
 }
