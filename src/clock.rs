@@ -53,6 +53,12 @@ pub struct Clock(Source);
 enum Source {
     Machine,
     Manual(Arc<AtomicI64>),
+    Runtime {
+        wall_ms: i64,
+        start: tokio::time::Instant,
+        /// The last moment that was handed out, in microseconds.
+        last_us: Arc<AtomicI64>,
+    },
 }
 
 impl Clock {
@@ -69,6 +75,22 @@ impl Clock {
         Self(Source::Manual(Arc::new(AtomicI64::new(wall_ms))))
     }
 
+    /// A clock that stands at `wall_ms` now and then follows the runtime's: with a paused runtime a
+    /// simulated day passes in seconds, and every timer and every age agree about it. Not for the
+    /// daemon: the runtime's clock stops while a laptop sleeps.
+    #[must_use]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the simulation's time is the runtime's"
+    )]
+    pub fn simulated(wall_ms: i64) -> Self {
+        Self(Source::Runtime {
+            wall_ms,
+            start: tokio::time::Instant::now(),
+            last_us: Arc::default(),
+        })
+    }
+
     /// Moves a manual clock forward, all three readings alike. The machine's clock is left alone.
     pub fn advance_ms(&self, by_ms: i64) {
         if let Source::Manual(wall_ms) = &self.0 {
@@ -82,15 +104,31 @@ impl Clock {
         match &self.0 {
             Source::Machine => machine_now(),
             Source::Manual(wall_ms) => {
-                let wall_ms = wall_ms.load(Ordering::Relaxed);
-                let boot_us = wall_ms.saturating_mul(1_000);
-                Now {
-                    boot_us,
-                    monotonic_us: boot_us,
-                    wall_ms,
-                }
+                awake_at(wall_ms.load(Ordering::Relaxed).saturating_mul(1_000))
+            }
+            Source::Runtime {
+                wall_ms,
+                start,
+                last_us,
+            } => {
+                let passed_us = i64::try_from(start.elapsed().as_micros()).unwrap_or(i64::MAX);
+                let now_us = wall_ms.saturating_mul(1_000).saturating_add(passed_us);
+                // Paused time stands still between two readings; real time never does.
+                let before_us = last_us.fetch_max(now_us, Ordering::Relaxed);
+                let boot_us = now_us.max(before_us.saturating_add(1));
+                last_us.fetch_max(boot_us, Ordering::Relaxed);
+                awake_at(boot_us)
             }
         }
+    }
+}
+
+/// A moment of a machine that never slept and whose wall clock never stepped.
+const fn awake_at(boot_us: i64) -> Now {
+    Now {
+        boot_us,
+        monotonic_us: boot_us,
+        wall_ms: boot_us.div_euclid(1_000),
     }
 }
 

@@ -44,6 +44,12 @@ pub enum Input {
         /// The decision that promised it.
         decision_id: String,
     },
+    /// The order of this decision was sent and nobody knows whether it arrived: its room is kept
+    /// until the stream or a read shows it.
+    OutcomeUnknown {
+        /// The decision that promised it.
+        decision_id: String,
+    },
     /// A new policy is in force.
     Policy(Box<PolicyInForce>),
     /// The guard is put on another rung by hand.
@@ -210,6 +216,9 @@ impl Core {
             Input::Check(ask) => self.take_question(*ask, now, &mut outputs),
             Input::Release { decision_id } => {
                 self.mirror.reservations_mut().release(&decision_id);
+            }
+            Input::OutcomeUnknown { decision_id } => {
+                self.mirror.reservations_mut().keep(&decision_id);
             }
             Input::Policy(in_force) => {
                 self.in_force = *in_force;

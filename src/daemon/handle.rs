@@ -94,6 +94,14 @@ impl GuardHandle {
         self.change(Input::Release { decision_id }).await
     }
 
+    /// The order of this decision was sent and nobody knows whether it arrived: its room is kept.
+    ///
+    /// # Errors
+    /// [`GuardGone`].
+    pub async fn outcome_unknown(&self, decision_id: String) -> Result<(), GuardGone> {
+        self.change(Input::OutcomeUnknown { decision_id }).await
+    }
+
     /// Puts a new policy into force.
     ///
     /// # Errors

@@ -7,8 +7,6 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 
-use super::cadence::Cadence;
-
 /// Pauses that double up to a cap, each stretched by chance to at most twice itself.
 #[derive(Debug)]
 pub(super) struct Backoff {
@@ -18,10 +16,10 @@ pub(super) struct Backoff {
 }
 
 impl Backoff {
-    pub(super) fn new(cadence: &Cadence, seed: u64) -> Self {
+    pub(super) fn new(min: Duration, max: Duration, seed: u64) -> Self {
         let builder = ExponentialBuilder::new()
-            .with_min_delay(cadence.backoff_min)
-            .with_max_delay(cadence.backoff_max)
+            .with_min_delay(min)
+            .with_max_delay(max)
             .without_max_times()
             .with_jitter()
             .with_jitter_seed(seed);
@@ -55,10 +53,12 @@ impl Backoff {
 mod tests {
     use super::*;
 
+    const MIN: Duration = Duration::from_millis(200);
+    const MAX: Duration = Duration::from_secs(15);
+
     #[test]
     fn n06_pauses_grow_to_the_cap_and_never_end() {
-        let cadence = Cadence::default();
-        let mut backoff = Backoff::new(&cadence, 7);
+        let mut backoff = Backoff::new(MIN, MAX, 7);
         let first = backoff.next();
         assert_eq!(backoff.attempt(), 1);
         assert!(first >= Duration::from_millis(200) && first <= Duration::from_millis(400));
@@ -74,9 +74,8 @@ mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_pauses() {
-        let cadence = Cadence::default();
         let pauses = |seed| {
-            let mut backoff = Backoff::new(&cadence, seed);
+            let mut backoff = Backoff::new(MIN, MAX, seed);
             std::iter::repeat_with(|| backoff.next())
                 .take(8)
                 .collect::<Vec<_>>()

@@ -25,8 +25,12 @@ pub struct Cadence {
     pub connect_gap: Duration,
     /// First pause before a reconnect.
     pub backoff_min: Duration,
-    /// Largest pause before jitter, which at most doubles it.
-    pub backoff_max: Duration,
+    /// Largest pause before a reconnect, before jitter, which at most doubles it: some 100 connects
+    /// in five minutes of an outage, of the 300 that are allowed, and back within 5 s of its end.
+    pub backoff_stream_max: Duration,
+    /// Largest pause after a failed read, before jitter. The heaviest read then takes a quarter of
+    /// the weight that is ours, and a read succeeds within 10 s of an outage's end.
+    pub backoff_read_max: Duration,
     /// A connection that lived this long resets the pause.
     pub healthy: Duration,
     /// Planned change of connection, less up to [`Cadence::rotation_spread`].
@@ -84,7 +88,8 @@ impl Default for Cadence {
             mark_silence: seconds(5),
             connect_gap: seconds(1),
             backoff_min: millis(200),
-            backoff_max: seconds(15),
+            backoff_stream_max: seconds(2),
+            backoff_read_max: seconds(4),
             healthy: seconds(30),
             rotation: seconds(23 * 3_600),
             rotation_spread: seconds(3_600),

@@ -34,8 +34,18 @@ const BUFFER_SIZE: usize = 64 * 1024;
 const TCP_USER_TIMEOUT_MS: u32 = 20_000;
 
 /// A byte stream, encrypted or (on loopback) not.
-pub(super) trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
+pub trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytes for T {}
+
+/// Connections that are made within the process instead of over the network: the simulation hands
+/// out pipes to an exchange that runs beside it. The daemon has none.
+pub trait Dial: Send + Sync {
+    /// A new connection to the exchange.
+    ///
+    /// # Errors
+    /// It accepts none.
+    fn dial(&self) -> io::Result<Box<dyn Bytes>>;
+}
 
 /// A connected stream.
 pub(super) type Socket = WebSocketStream<Box<dyn Bytes>>;
@@ -79,8 +89,17 @@ impl ConnectError {
 pub(super) async fn connect(
     address: &str,
     tls: &Arc<ClientConfig>,
+    dial: Option<&dyn Dial>,
     cadence: &Cadence,
 ) -> Result<Socket, ConnectError> {
+    if let Some(dial) = dial {
+        let bytes = dial
+            .dial()
+            .map_err(|error| ConnectError::io("within", &error))?;
+        return timeout(cadence.handshake, upgrade(address, bytes, "within"))
+            .await
+            .map_err(|_| ConnectError::new("within: no handshake in time"))?;
+    }
     let url = Url::parse(address).map_err(|_| ConnectError::new("is not a URL"))?;
     let host = url
         .host_str()

@@ -4,23 +4,32 @@
 //! changed, the machine woke).
 //! Must not know: what any task does.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use rustls::ClientConfig;
 use tokio::sync::{Mutex, watch};
 use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
 
 use super::backoff::Backoff;
+use super::board::Board;
 use super::cadence::Cadence;
-use super::connect::{ConnectError, Socket, connect};
+use super::connect::{ConnectError, Dial, Socket, connect};
 use super::endpoints::{Endpoints, Environment, under};
 use super::outlet::Outlet;
 use super::rest::{Parts, Rest, RestError, Security};
 use super::{Demand, Options, StreamKind};
-use crate::clock::Clock;
+use crate::clock::{Clock, Now};
 use crate::mirror::event::LossCause;
+
+/// So many failed tasks within [`FAILURES_MS`] end the client.
+const FAILURES_MAX: usize = 5;
+
+/// How long a failed task is held against the rest, in milliseconds.
+const FAILURES_MS: i64 = 60_000;
 
 /// Counters that tasks raise for each other.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -41,12 +50,19 @@ pub(super) struct Context {
     pub cadence: Cadence,
     pub rest: Rest,
     pub outlet: Arc<Outlet>,
-    pub demand: watch::Receiver<Demand>,
-    pub signals: watch::Sender<Signals>,
+    pub demand: Board<Demand>,
+    pub signals: Board<Signals>,
+    /// Where the demand comes from.
+    wishes: watch::Receiver<Demand>,
     pub seed: u64,
     endpoints: Endpoints,
     tls: Arc<ClientConfig>,
+    dial: Option<Arc<dyn Dial>>,
     market_epoch: AtomicU64,
+    /// When tasks failed lately.
+    failures: std::sync::Mutex<VecDeque<Now>>,
+    /// Cancelled when they fail so often that only a new start can help.
+    pub broken: CancellationToken,
     /// At most one connect per gap and kind, the first at once.
     user_gap: Mutex<Interval>,
     market_gap: Mutex<Interval>,
@@ -55,6 +71,7 @@ pub(super) struct Context {
 impl Context {
     pub(super) fn new(
         options: &Options,
+        dial: Option<Arc<dyn Dial>>,
         cadence: Cadence,
         outlet: Arc<Outlet>,
         demand: watch::Receiver<Demand>,
@@ -69,12 +86,14 @@ impl Context {
             detail,
         };
         let tls = super::tls::client_config(options.extra_roots.as_deref()).map_err(certificate)?;
+        let wanted = demand.borrow().clone();
         let parts = Parts {
             endpoints: endpoints.clone(),
             credentials: options.credentials.clone(),
             without_key: options.without_key.clone(),
             clock: options.clock.clone(),
             outlet: outlet.clone(),
+            dial: dial.clone(),
             state_dir: options.state_dir.clone(),
         };
         Ok(Self {
@@ -82,12 +101,16 @@ impl Context {
             clock: options.clock.clone(),
             cadence,
             outlet,
-            demand,
-            signals: watch::Sender::new(Signals::default()),
+            demand: Board::new(wanted),
+            signals: Board::new(Signals::default()),
+            wishes: demand,
             seed: options.seed,
             endpoints,
             tls,
+            dial,
             market_epoch: AtomicU64::new(0),
+            failures: std::sync::Mutex::default(),
+            broken: CancellationToken::new(),
             user_gap: Mutex::new(gap(cadence.connect_gap)),
             market_gap: Mutex::new(gap(cadence.connect_gap)),
         })
@@ -105,7 +128,7 @@ impl Context {
         };
         gap.lock().await.tick().await;
         let address = under(&self.endpoints.stream, path);
-        connect(&address, &self.tls, &self.cadence).await
+        connect(&address, &self.tls, self.dial.as_deref(), &self.cadence).await
     }
 
     pub(super) fn next_market_epoch(&self) -> u64 {
@@ -119,9 +142,39 @@ impl Context {
         self.market_epoch.load(Ordering::Relaxed)
     }
 
-    /// A backoff of its own for each task, the same for the same seed.
-    pub(super) fn backoff(&self, salt: u64) -> Backoff {
-        Backoff::new(&self.cadence, self.seed.wrapping_add(salt))
+    /// Counts a failed task: [`FAILURES_MAX`] within [`FAILURES_MS`] are no accident.
+    pub(super) fn count_failure(&self) {
+        let now = self.clock.now();
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        failures.push_back(now);
+        failures.retain(|failure| now.since_ms(*failure) < FAILURES_MS);
+        if failures.len() >= FAILURES_MAX {
+            self.broken.cancel();
+        }
+    }
+
+    /// The pauses between connects of one stream, the same for the same seed.
+    pub(super) fn stream_backoff(&self, salt: u64) -> Backoff {
+        let Cadence {
+            backoff_min,
+            backoff_stream_max,
+            ..
+        } = self.cadence;
+        Backoff::new(
+            backoff_min,
+            backoff_stream_max,
+            self.seed.wrapping_add(salt),
+        )
+    }
+
+    /// The pauses between failed reads of one kind, the same for the same seed.
+    pub(super) fn read_backoff(&self, salt: u64) -> Backoff {
+        let Cadence {
+            backoff_min,
+            backoff_read_max,
+            ..
+        } = self.cadence;
+        Backoff::new(backoff_min, backoff_read_max, self.seed.wrapping_add(salt))
     }
 
     /// How long to wait after a failed call.
@@ -149,6 +202,18 @@ impl Context {
             .saturating_sub(Duration::from_millis(offset))
     }
 
+    /// Hands every demand on to all who follow it.
+    pub(super) async fn watch_demand(&self) {
+        let mut wishes = self.wishes.clone();
+        loop {
+            let wanted = wishes.borrow_and_update().clone();
+            self.demand.modify(|demand| *demand = wanted);
+            if wishes.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
     /// Looks whether the machine slept: tokio's timers stood still meanwhile, so whoever waits on
     /// one would wait on.
     pub(super) async fn watch_sleep(&self) {
@@ -157,7 +222,7 @@ impl Context {
             tokio::time::sleep(self.cadence.wake_check).await;
             let now_ms = self.clock.now().slept_ms();
             if now_ms.saturating_sub(slept_ms) > 1_000 {
-                self.signals.send_modify(|signals| {
+                self.signals.modify(|signals| {
                     signals.woken = signals.woken.wrapping_add(1);
                 });
             }
@@ -167,10 +232,10 @@ impl Context {
 
     /// Keeps the offset of the exchange's clock.
     pub(super) async fn watch_clock(&self) {
-        let mut backoff = self.backoff(1);
-        let mut signals = self.signals.subscribe();
+        let mut backoff = self.read_backoff(1);
+        let mut signals = self.signals.follow();
         loop {
-            let woken = signals.borrow_and_update().woken;
+            let woken = signals.look(|signals| signals.woken);
             let pause = match self.rest.measure_clock_since(self.clock.now()).await {
                 Ok(()) => {
                     backoff.reset();
@@ -179,8 +244,9 @@ impl Context {
                 Err(error) => self.pause_after(&error, &mut backoff),
             };
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(pause) => {}
-                _ = signals.wait_for(|signals| signals.woken != woken) => {}
+                () = signals.until(|signals| signals.woken != woken) => {}
             }
         }
     }

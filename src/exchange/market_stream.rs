@@ -36,11 +36,11 @@ struct Shard {
 
 /// Keeps as many connections as the demand needs.
 pub(super) async fn keep(context: Arc<Context>) {
-    let mut demand = context.demand.clone();
+    let mut demand = context.demand.follow();
     let mut shards: Vec<Shard> = Vec::new();
     let mut streams: Vec<BTreeSet<Stream>> = Vec::new();
     loop {
-        let wanted = wanted(&demand.borrow_and_update());
+        let wanted = demand.look(wanted);
         spread(&mut streams, &wanted);
         while streams.len() > 1 && streams.last().is_some_and(BTreeSet::is_empty) {
             streams.pop();
@@ -60,9 +60,7 @@ pub(super) async fn keep(context: Arc<Context>) {
                 None => shards.push(shard(&context, index, streams.clone())),
             }
         }
-        if demand.changed().await.is_err() {
-            std::future::pending::<()>().await;
-        }
+        demand.changed().await;
     }
 }
 
@@ -98,7 +96,7 @@ fn shard(context: &Arc<Context>, index: usize, streams: BTreeSet<Stream>) -> Sha
 
 /// One connection after the other, for ever.
 async fn lives(context: Arc<Context>, wanted: watch::Receiver<BTreeSet<Stream>>, salt: u64) {
-    let mut backoff = context.backoff(salt);
+    let mut backoff = context.stream_backoff(salt);
     loop {
         let began = context.clock.now();
         let mut epoch = 0;
@@ -207,7 +205,7 @@ fn on_text(context: &Context, text: &str) -> Frame {
             context
                 .outlet
                 .push(Event::ContractChanged { symbol, brackets });
-            context.signals.send_modify(|signals| {
+            context.signals.modify(|signals| {
                 signals.rules = signals.rules.wrapping_add(1);
                 if brackets {
                     signals.brackets = signals.brackets.wrapping_add(1);

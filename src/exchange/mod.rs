@@ -16,6 +16,7 @@ use crate::margin::account::Symbol;
 use crate::mirror::event::{Event, LossCause, MarkUpdate};
 
 mod backoff;
+mod board;
 pub mod cadence;
 mod connect;
 mod context;
@@ -40,9 +41,10 @@ pub mod weight;
 mod wire;
 
 pub use cadence::Cadence;
+pub use connect::{Bytes, Dial};
 pub use credentials::Credentials;
 pub use endpoints::{EndpointError, Endpoints, Environment};
-pub use run::{run, run_at};
+pub use run::{run, run_at, run_over};
 pub use sign::{ApiKey, Secret, SignError};
 
 /// Where everything learned goes. Called from the tasks that read sockets: it must not block.

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::cadence::Cadence;
+use super::connect::Dial;
 use super::context::{Context, SetupError};
 use super::outlet::Outlet;
 use super::{Demand, Note, Options, Sink, StreamKind};
@@ -18,8 +19,9 @@ use super::{market_stream, tables, truth, user_stream};
 use crate::clock::Now;
 use crate::mirror::event::{Event, LossCause, StreamLoss};
 
-/// Connects to the exchange and tells `sink` everything, until `shutdown`. It never gives up and
-/// never returns sooner; what cannot be used (an address, a certificate file) is told as a lost
+/// Connects to the exchange and tells `sink` everything, until `shutdown`. It never gives up on the
+/// exchange, but returns sooner when its own tasks panic five times within a minute: only a new
+/// start of the process can help then. What cannot be used (an address, a certificate file) is told as a lost
 /// stream and tried again.
 pub async fn run(
     options: Options,
@@ -38,16 +40,33 @@ pub async fn run_at(
     demand: watch::Receiver<Demand>,
     shutdown: CancellationToken,
 ) {
+    run_over(None, cadence, options, sink, demand, shutdown).await;
+}
+
+/// [`run_at`] over connections within this process, if `dial` is given: for the simulation.
+pub async fn run_over(
+    dial: Option<Arc<dyn Dial>>,
+    cadence: Cadence,
+    options: Options,
+    sink: Arc<dyn Sink>,
+    demand: watch::Receiver<Demand>,
+    shutdown: CancellationToken,
+) {
     let outlet = Arc::new(Outlet::new(sink, options.clock.clone()));
     let context = tokio::select! {
-        context = prepared(&options, cadence, &outlet, &demand) => Arc::new(context),
+        biased;
+        context = prepared(&options, dial.as_ref(), cadence, &outlet, &demand) => Arc::new(context),
         () = shutdown.cancelled() => return,
     };
     let tasks = start(&context);
-    shutdown.cancelled().await;
+    let (cause, detail) = tokio::select! {
+        biased;
+        () = shutdown.cancelled() => (LossCause::Shutdown, "shutting down"),
+        () = context.broken.cancelled() => (LossCause::Closed, "its tasks keep failing"),
+    };
     drop(tasks);
     let now = context.clock.now();
-    let down = |epoch| loss(epoch, now, LossCause::Shutdown, "shutting down");
+    let down = |epoch| loss(epoch, now, cause, detail);
     // The queue may be full and its reader gone: nobody is waited for.
     context
         .outlet
@@ -59,12 +78,19 @@ pub async fn run_at(
 
 async fn prepared(
     options: &Options,
+    dial: Option<&Arc<dyn Dial>>,
     cadence: Cadence,
     outlet: &Arc<Outlet>,
     demand: &watch::Receiver<Demand>,
 ) -> Context {
     loop {
-        match Context::new(options, cadence, outlet.clone(), demand.clone()) {
+        match Context::new(
+            options,
+            dial.cloned(),
+            cadence,
+            outlet.clone(),
+            demand.clone(),
+        ) {
             Ok(context) => return context,
             Err(SetupError { cause, detail }) => {
                 let loss = loss(0, options.clock.now(), cause, &detail);
@@ -102,6 +128,7 @@ fn start(context: &Arc<Context>) -> Vec<AbortOnDropHandle<()>> {
         }};
     }
     task!("overflow", None, |shared| shared.outlet.settle());
+    task!("demand", None, |shared| shared.watch_demand());
     task!("wake", None, |shared| shared.watch_sleep());
     task!("clock", None, |shared| shared.watch_clock());
     task!("rules", None, |shared| tables::keep_rules(shared));
@@ -138,6 +165,7 @@ pub(super) async fn supervised<F>(
         // Whether it panicked or came back: it is not running any more.
         let _ = task.await;
         context.outlet.note(Note::TaskFailed { task: name });
+        context.count_failure();
         let now = context.clock.now();
         let lost = |epoch| loss(epoch, now, LossCause::Closed, "the stream's task failed");
         match stream {

@@ -42,17 +42,17 @@ pub(super) async fn keep<F>(context: Arc<Context>, plan: Plan, read: fn(Arc<Cont
 where
     F: Future<Output = Result<(), RestError>> + Send,
 {
-    let mut demand = context.demand.clone();
-    let mut signals = context.signals.subscribe();
-    let mut backoff = context.backoff(plan.salt);
+    let mut demand = context.demand.follow();
+    let mut signals = context.signals.follow();
+    let mut backoff = context.read_backoff(plan.salt);
     if plan.after_stream {
-        let opened = signals.wait_for(|signals| signals.opened > 0);
+        let opened = signals.until(|signals| signals.opened > 0);
         // Without a stream the account is still worth reading, for whoever looks at it.
         let _ = tokio::time::timeout(context.cadence.first_read, opened).await;
     }
     loop {
-        let wanted = (plan.asked_for)(&demand.borrow_and_update().resync);
-        let signalled = (plan.signalled)(&signals.borrow_and_update());
+        let wanted = demand.look(|demand| (plan.asked_for)(&demand.resync));
+        let signalled = signals.look(plan.signalled);
         let asked = context.clock.now();
         let failure = read(context.clone()).await.err();
         if let Some(error) = failure {
@@ -60,27 +60,30 @@ where
             let is_refused = error.key_refusal(Security::Signed).is_some()
                 || matches!(error, RestError::Paused(_));
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(pause) => {}
-                _ = signals.wait_for(|now| (plan.signalled)(now) != signalled), if !is_refused => {}
+                () = signals.until(|now| (plan.signalled)(now) != signalled), if !is_refused => {}
             }
             continue;
         }
         backoff.reset();
         tokio::time::sleep(plan.gap).await;
         loop {
-            let period = millis((plan.period)(&context, &demand.borrow_and_update()));
-            let is_asked = (plan.asked_for)(&demand.borrow().resync) != wanted
-                || (plan.signalled)(&signals.borrow_and_update()) != signalled;
+            let (period, asked_for) = demand.look(|demand| {
+                let period = (plan.period)(&context, demand);
+                (millis(period), (plan.asked_for)(&demand.resync))
+            });
+            let is_asked = asked_for != wanted || signals.look(plan.signalled) != signalled;
             let left = period.saturating_sub(context.clock.now().since_ms(asked));
             if is_asked || left <= 0 {
                 break;
             }
             let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(left) => {}
-                // A sender that is gone changes nothing any more.
-                Ok(()) = demand.changed() => {}
-                Ok(()) = signals.changed() => {}
+                () = demand.changed() => {}
+                () = signals.changed() => {}
             }
         }
     }

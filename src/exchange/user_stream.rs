@@ -63,7 +63,7 @@ impl From<RestError> for Lost {
 
 /// Connects and reads, for ever.
 pub(super) async fn keep(context: &Context) {
-    let mut backoff = context.backoff(7);
+    let mut backoff = context.stream_backoff(7);
     let mut key = None;
     loop {
         let began = context.clock.now();
@@ -184,7 +184,7 @@ async fn opened(context: &Context) {
     });
     context
         .signals
-        .send_modify(|signals| signals.opened = signals.opened.wrapping_add(1));
+        .modify(|signals| signals.opened = signals.opened.wrapping_add(1));
 }
 
 fn on_text(context: &Context, text: &str) -> Frame {

@@ -145,6 +145,40 @@ impl BracketTable {
             .minus(bracket.maintenance_amount)
     }
 
+    /// A table that demands of every notional at least what either of the two demands, and permits
+    /// no more leverage than either: rate by rate the higher, leverage by leverage the lower.
+    ///
+    /// # Errors
+    /// [`BracketError`] when the two together have too many tiers or too many digits.
+    pub fn stricter(&self, other: &Self) -> Result<Self, BracketError> {
+        let both = self.brackets.iter().chain(&other.brackets);
+        let caps: std::collections::BTreeSet<Notional> = both.map(|bracket| bracket.cap).collect();
+        let mut brackets: Vec<Bracket> = Vec::new();
+        for (index, cap) in caps.into_iter().enumerate() {
+            let (one, two) = (self.at(cap), other.at(cap));
+            let rate = one.maintenance_margin_rate.max(two.maintenance_margin_rate);
+            let (floor, maintenance_amount) = match brackets.last() {
+                None => (Notional::ZERO, Amount::ZERO),
+                Some(before) => {
+                    let amount = next_maintenance_amount(before, before.cap, rate);
+                    let number = index.saturating_add(1);
+                    (
+                        before.cap,
+                        amount.map_err(|_| BracketError::Arithmetic(number))?,
+                    )
+                }
+            };
+            brackets.push(Bracket {
+                floor,
+                cap,
+                maintenance_margin_rate: rate,
+                maintenance_amount,
+                leverage_max: one.leverage_max.min(two.leverage_max),
+            });
+        }
+        Self::try_new(brackets)
+    }
+
     /// The largest notional that may be held at this leverage: the highest cap among the tiers
     /// that still permit it. `None` when no tier does.
     ///

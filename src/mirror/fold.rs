@@ -10,18 +10,21 @@ use super::event::{
     MarkUpdate, OrderOrigin, OrderStatus, OrderUpdate, OrdersTruth, PositionUpdate, Read,
     SymbolBrackets, SymbolRules, SymbolSettings, TruthBalance,
 };
+use super::fills::Fill;
 use super::plane::Reading;
 use super::truth::{Difference, Drift, EMPTY_READS_MAX, Entity, Row, Watermark, judge};
 use super::{Change, Mirror, Notice};
 use crate::clock::Now;
 use crate::margin::account::{AssetMode, Leg, MarginMode, PositionMode, PositionSide, Symbol};
-use crate::margin::amount::Leverage;
+use crate::margin::amount::{Amount, Leverage, Price, Quantity};
+use crate::margin::bracket::BracketTable;
 use crate::margin::pool::SymbolId;
 
 impl Mirror {
     /// Takes one event at this moment.
     pub fn apply(&mut self, event: Event, now: Now) -> Change {
         let mut change = Change::default();
+        self.note_lag(&event, now, &mut change);
         let event = match event {
             held @ (Event::AccountUpdate(_) | Event::OrderUpdate(_) | Event::AlgoUpdate(_)) => {
                 match self.sync.hold(held, now) {
@@ -33,6 +36,24 @@ impl Mirror {
         };
         self.fold(event, now, &mut change);
         change
+    }
+
+    /// Compares when an event of the user stream happened with when it came.
+    fn note_lag(&mut self, event: &Event, now: Now, change: &mut Change) {
+        let event_ms = match event {
+            Event::AccountUpdate(update) => update.event_ms,
+            Event::OrderUpdate(update) => update.event_ms,
+            Event::AlgoUpdate(update) => update.event_ms,
+            _ => return,
+        };
+        let Some(exchange_now) = self.exchange_now_ms(now) else {
+            return;
+        };
+        let lag_ms = exchange_now.saturating_sub(event_ms);
+        if self.doubts.note_lag(lag_ms, self.bounds.lag_ms, now) {
+            change.wanted.account = true;
+            change.wanted.orders = true;
+        }
     }
 
     fn fold(&mut self, event: Event, now: Now, change: &mut Change) {
@@ -161,6 +182,14 @@ impl Mirror {
             return;
         }
         self.set_position(position, watermark);
+        let (symbol, side) = (&position.symbol, position.position_side);
+        if self
+            .orders
+            .fills_mut()
+            .settle(symbol, side, watermark.transaction_ms)
+        {
+            self.sum_orders(symbol);
+        }
         change.account = true;
     }
 
@@ -252,10 +281,11 @@ impl Mirror {
 
     fn order_update(&mut self, update: &OrderUpdate, now: Now, change: &mut Change) {
         let unheard = self.orders.get(update.order.id).is_none();
-        if !self.orders.apply(update, now) {
+        let Some(newly_filled) = self.orders.apply(update, now) else {
             return;
-        }
+        };
         change.account = true;
+        self.note_fill(update, newly_filled, now);
         let quantity = update
             .order
             .remaining
@@ -276,8 +306,45 @@ impl Mirror {
                 change.wanted.account = true;
                 change.wanted.orders = true;
                 let symbol = update.order.symbol.clone();
+                self.doubts
+                    .note_forced(&symbol, origin, update.order.id, now);
                 change.notices.push(Notice::Forced { symbol, origin });
             }
+        }
+    }
+
+    /// What an order filled goes on counting until its position is told, which may be before or
+    /// after: the exchange promises an order only among events of one type.
+    ///
+    /// Source: faults.md E04.
+    fn note_fill(&mut self, update: &OrderUpdate, quantity: Quantity, now: Now) {
+        let order = &update.order;
+        let key = (order.symbol.clone(), order.position_side);
+        let is_told = self
+            .positions
+            .get(&key)
+            .is_some_and(|known| known.transaction_ms >= update.transaction_ms);
+        if quantity.is_zero() || is_told {
+            return;
+        }
+        let mark = self
+            .book
+            .state(order.symbol.as_str())
+            .and_then(|state| state.mark);
+        let limit = order.kind.limit_price();
+        let price = limit.or(mark.map(|mark| mark.price()));
+        let fill = Fill {
+            symbol: order.symbol.clone(),
+            side: order.side,
+            position_side: order.position_side,
+            only_reduces: order.only_reduces(),
+            quantity,
+            price: price.unwrap_or(Price::ZERO),
+            transaction_ms: update.transaction_ms,
+            told: now,
+        };
+        if self.orders.fills_mut().note(fill).is_err() {
+            self.orders_unsummable = Some(order.symbol.clone());
         }
     }
 
@@ -448,7 +515,13 @@ impl Mirror {
                 .state(row.symbol.as_str())
                 .and_then(|s| s.brackets.clone());
             // A table that is not sound is no table: the symbol cannot be judged until it is.
-            let table = row.table.ok();
+            let told = row.table.ok();
+            let table = match (&known, told) {
+                (Some(known), Some(told)) => {
+                    self.stricter_brackets(&row.symbol, known, told, change)
+                }
+                (_, told) => told,
+            };
             let same = match (&known, &table) {
                 (Some(known), Some(table)) => Arc::ptr_eq(known, table) || known == table,
                 (None, None) => true,
@@ -460,6 +533,48 @@ impl Mirror {
             }
         }
         self.readings.brackets = Some(Reading { asked: read.asked });
+    }
+
+    /// The exchange rolls new brackets out over an hour, under open positions: until it has told
+    /// the same ones twice, each notional is held to the stricter of both.
+    ///
+    /// Source: faults.md C05.
+    fn stricter_brackets(
+        &mut self,
+        symbol: &Symbol,
+        in_force: &Arc<BracketTable>,
+        told: Arc<BracketTable>,
+        change: &mut Change,
+    ) -> Option<Arc<BracketTable>> {
+        let announced = self.announced_brackets.remove(symbol);
+        if announced.as_ref() == Some(&told) || (announced.is_none() && *in_force == told) {
+            return Some(told);
+        }
+        if announced.is_none() {
+            change.notices.extend(self.requirement_rose(symbol, &told));
+        }
+        change.wanted.brackets = true;
+        let stricter = in_force.stricter(&told).ok().map(Arc::new);
+        self.announced_brackets.insert(symbol.clone(), told);
+        stricter
+    }
+
+    fn requirement_rose(&self, symbol: &Symbol, told: &BracketTable) -> Option<Notice> {
+        let state = self.book.state(symbol.as_str())?;
+        let mark = state.mark?;
+        let demanded = |table: &BracketTable| {
+            state.legs.held().try_fold(Amount::ZERO, |sum, (_, leg)| {
+                let notional = mark.price().times(leg.quantity.abs()).ok()?;
+                sum.plus(table.maintenance_margin(notional).ok()?).ok()
+            })
+        };
+        let before = demanded(state.brackets.as_deref()?)?;
+        let after = demanded(told)?;
+        (after > before).then(|| Notice::RequirementRose {
+            symbol: symbol.clone(),
+            before,
+            after,
+        })
     }
 
     fn trading_rules(&mut self, read: Read<Vec<SymbolRules>>, change: &mut Change) {
@@ -502,10 +617,17 @@ impl Mirror {
         self.empty_reads = 0;
         let known_before = self.readings.account.is_some();
         let mut drift = Drift::default();
+        let lagging_before = self.counters.lagging_rows;
         for row in &read.value.balances {
             self.truth_balance(row, read.asked, &mut drift, change);
         }
         let all_taken = self.truth_positions(&read.value, read.asked, &mut drift, change);
+        self.settle_fills(read);
+        if drift.differences.is_empty() && self.counters.lagging_rows == lagging_before {
+            self.doubts.agreed();
+        } else if self.doubts.account_reason().is_some() {
+            change.wanted.account = true;
+        }
         if known_before && !drift.differences.is_empty() {
             self.counters.drifts = self.counters.drifts.saturating_add(1);
             change.wanted.orders = true;
@@ -557,9 +679,10 @@ impl Mirror {
         match judge(known.as_ref(), Some(row.updated_ms), asked, since, differs) {
             Row::Overtaken => {}
             Row::Lagging => self.lagging_balance(row, change),
-            Row::Take | Row::Insists => {
+            verdict @ (Row::Take | Row::Insists) => {
                 if let (true, Some(ours)) = (differs, ours) {
                     drift.note_balance(asset, ours.1, told.1);
+                    self.note_contested(verdict, drift);
                 }
                 change.account |= differs;
                 let transaction_ms = known.map_or(row.updated_ms, |known| {
@@ -573,6 +696,32 @@ impl Mirror {
                 };
                 self.set_balance(&row.balance, watermark);
             }
+        }
+    }
+
+    /// A read that had to insist leaves doubt until the next one agrees with it.
+    fn note_contested(&mut self, verdict: Row, drift: &Drift) {
+        if verdict == Row::Insists
+            && let Some(difference) = drift.differences.last()
+        {
+            self.doubts.note_contested(difference.clone());
+        }
+    }
+
+    /// Fills that a read of positions knows of need no position event any more.
+    fn settle_fills(&mut self, read: &Read<AccountTruth>) {
+        let updated_ms = |symbol: &Symbol, side: PositionSide| {
+            let mut rows = read.value.positions.iter();
+            let row = rows
+                .find(|row| row.position.symbol == *symbol && row.position.position_side == side)?;
+            Some(row.updated_ms)
+        };
+        let settled = self
+            .orders
+            .fills_mut()
+            .settle_by_read(read.asked, updated_ms);
+        for symbol in &settled {
+            self.sum_orders(symbol);
         }
     }
 
@@ -638,9 +787,9 @@ impl Mirror {
             let flat = PositionUpdate {
                 symbol,
                 position_side,
-                quantity: crate::margin::amount::Quantity::ZERO,
-                entry_price: crate::margin::amount::Price::ZERO,
-                isolated_wallet: crate::margin::amount::Amount::ZERO,
+                quantity: Quantity::ZERO,
+                entry_price: Price::ZERO,
+                isolated_wallet: Amount::ZERO,
                 margin_mode: None,
             };
             self.truth_position(&flat, None, asked, drift, change);
@@ -677,13 +826,14 @@ impl Mirror {
                 }
                 change.wanted.account = true;
             }
-            Row::Take | Row::Insists => {
+            verdict @ (Row::Take | Row::Insists) => {
                 if differs {
                     drift.differences.push(Difference {
                         what: Entity::Position(position.symbol.clone(), position.position_side),
                         ours: ours.quantity.to_string(),
                         theirs: position.quantity.to_string(),
                     });
+                    self.note_contested(verdict, drift);
                 }
                 change.account |= differs;
                 let told_ms = updated_ms.unwrap_or(i64::MIN);
@@ -743,6 +893,12 @@ impl Mirror {
             for event in waiting {
                 self.fold(event, now, change);
             }
+        }
+        let orders_known = &self.orders;
+        let works = |id| orders_known.get(id).is_some();
+        if self.doubts.settle(account, orders, works, now) {
+            change.wanted.account = true;
+            change.wanted.orders = true;
         }
         let closes = |gap: i64| {
             let after = |reading: Option<Reading>| {

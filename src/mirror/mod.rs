@@ -13,7 +13,9 @@
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod doubt;
 pub mod event;
+pub mod fills;
 mod fold;
 pub mod marks;
 pub mod orders;
@@ -26,7 +28,9 @@ pub mod truth;
 pub mod view;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use doubt::Doubts;
 use event::{AccountConfig, ClockOffset, ExchangeFigures, KeyRefusal, OrderOrigin, StreamLoss};
 use marks::Marks;
 use orders::Orders;
@@ -37,8 +41,9 @@ use truth::{Drift, Watermark};
 
 use crate::clock::Now;
 use crate::margin::account::{Asset, PositionSide, Rules, Symbol};
-use crate::margin::amount::Price;
+use crate::margin::amount::{Amount, Price};
 use crate::margin::book::Book;
+use crate::margin::bracket::BracketTable;
 use crate::margin::order::OpenOrder;
 use crate::margin::pool::SymbolId;
 
@@ -78,6 +83,15 @@ pub enum Notice {
         order: Box<OpenOrder>,
         /// The engine's words.
         refusal: String,
+    },
+    /// New brackets demand more maintenance margin of what is held.
+    RequirementRose {
+        /// Contract.
+        symbol: Symbol,
+        /// Under the brackets before, at the present mark.
+        before: Amount,
+        /// Under the new ones.
+        after: Amount,
     },
     /// The exchange warned of liquidation.
     MarginCall(Vec<Symbol>),
@@ -171,6 +185,10 @@ pub struct Mirror {
     clock_offset: Option<ClockOffset>,
     key_refusal: Option<KeyRefusal>,
     drift: Option<Drift>,
+    doubts: Doubts,
+    /// Brackets that were told once and differ from the ones before: in force are the stricter of
+    /// both until they are told again.
+    announced_brackets: BTreeMap<Symbol, Arc<BracketTable>>,
     /// Reads in a row that say the account is empty when nothing told so.
     empty_reads: u8,
     exchange_figures: BTreeMap<Asset, ExchangeFigures>,
@@ -205,6 +223,8 @@ impl Mirror {
             clock_offset: None,
             key_refusal: None,
             drift: None,
+            doubts: Doubts::default(),
+            announced_brackets: BTreeMap::new(),
             empty_reads: 0,
             exchange_figures: BTreeMap::new(),
             exchange_liquidation: BTreeMap::new(),

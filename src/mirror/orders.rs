@@ -1,12 +1,13 @@
 //! The orders that work at the exchange: both its books.
 //!
 //! Owns: which orders are alive, told by events and by whole reads, whichever is newer for each
-//! order; the sums of what they could open.
+//! order; the sums of what they could open, fills whose position was not told yet included.
 //! Must not know: positions, prices of the market, freshness.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::event::{AlgoStatus, AlgoUpdate, OrderStatus, OrderUpdate};
+use super::fills::Fills;
 use crate::clock::Now;
 use crate::margin::account::{PositionMode, PositionSide, RestingTotals, Side, Symbol};
 use crate::margin::amount::{ArithmeticError, Price, Quantity};
@@ -45,6 +46,8 @@ pub struct Orders {
     working: BTreeMap<OrderId, Working>,
     of_symbol: BTreeMap<Symbol, BTreeSet<OrderId>>,
     gone: BTreeMap<OrderId, Tombstone>,
+    /// Filled, and the position was not told yet.
+    fills: Fills,
     /// Events that were older than what is known, or seen before.
     pub(super) ignored: u64,
 }
@@ -99,15 +102,29 @@ impl Orders {
         self.working.is_empty()
     }
 
-    /// Takes an event of the ordinary book; false when it is older than what is known.
-    pub fn apply(&mut self, update: &OrderUpdate, now: Now) -> bool {
+    /// Fills whose position was not told yet.
+    pub(super) const fn fills_mut(&mut self) -> &mut Fills {
+        &mut self.fills
+    }
+
+    /// Takes an event of the ordinary book and gives what newly filled; `None` when it is older
+    /// than what is known.
+    pub fn apply(&mut self, update: &OrderUpdate, now: Now) -> Option<Quantity> {
         let stamp = Stamp {
             transaction_ms: update.transaction_ms,
             filled: update.filled,
             event_ms: update.event_ms,
         };
         let alive = update.status == OrderStatus::Working;
-        self.take(update.order.clone(), stamp, alive, now)
+        let before = self.get(update.order.id).map(|order| order.remaining);
+        if !self.take(update.order.clone(), stamp, alive, now) {
+            return None;
+        }
+        let newly = match before {
+            Some(before) => before.minus(update.order.remaining).unwrap_or(before),
+            None => update.filled,
+        };
+        Some(newly.max(Quantity::ZERO))
     }
 
     /// Takes an event of the conditional book; false when it is older than what is known.
@@ -241,8 +258,8 @@ impl Orders {
         }
     }
 
-    /// What the ordinary orders of a symbol could open. Conditional orders reserve nothing until
-    /// they fire.
+    /// What the ordinary orders of a symbol could open, or have filled without their position
+    /// having been told. Conditional orders reserve nothing until they fire.
     ///
     /// # Errors
     /// [`ArithmeticError`] when a sum needs more than 28 digits.
@@ -253,27 +270,25 @@ impl Orders {
     ) -> Result<RestingTotals, ArithmeticError> {
         let mut totals = RestingTotals::default();
         for order in self.of(symbol) {
-            if order.only_reduces() || order.kind.is_conditional() || !counts_in(order, mode) {
+            if order.only_reduces()
+                || order.kind.is_conditional()
+                || !counts_in(order.position_side, mode)
+            {
                 continue;
             }
             let price = order.kind.limit_price().unwrap_or(Price::ZERO);
-            let notional = price.times(order.remaining)?;
-            match order.side {
-                Side::Buy => {
-                    totals.buy_notional = totals.buy_notional.plus(notional)?;
-                    totals.buy_quantity = totals.buy_quantity.plus(order.remaining)?;
-                }
-                Side::Sell => {
-                    totals.sell_notional = totals.sell_notional.plus(notional)?;
-                    totals.sell_quantity = totals.sell_quantity.plus(order.remaining)?;
-                }
+            add(&mut totals, order.side, price, order.remaining)?;
+        }
+        for fill in self.fills.of(symbol) {
+            if !fill.only_reduces && counts_in(fill.position_side, mode) {
+                add(&mut totals, fill.side, fill.price, fill.quantity)?;
             }
         }
         Ok(totals)
     }
 
     /// How much the orders of one side could take from (or add to) a position if all of them
-    /// filled, conditional ones included; `None` when a close-position order makes that everything.
+    /// filled, conditional ones included, and what has filled and was not taken from it yet; `None` when a close-position order makes that everything.
     ///
     /// # Errors
     /// [`ArithmeticError`] when a sum needs more than 28 digits.
@@ -293,14 +308,35 @@ impl Orders {
             }
             sum = sum.plus(order.remaining)?;
         }
+        for fill in self.fills.of(symbol) {
+            if fill.side == side && fill.position_side == position_side {
+                sum = sum.plus(fill.quantity)?;
+            }
+        }
         Ok(Some(sum))
     }
 }
 
 /// Orders of the other position mode are left over from a switch and cannot fill.
-const fn counts_in(order: &OpenOrder, mode: PositionMode) -> bool {
+const fn counts_in(position_side: PositionSide, mode: PositionMode) -> bool {
     match mode {
-        PositionMode::OneWay => matches!(order.position_side, PositionSide::Both),
-        PositionMode::Hedge => !matches!(order.position_side, PositionSide::Both),
+        PositionMode::OneWay => matches!(position_side, PositionSide::Both),
+        PositionMode::Hedge => !matches!(position_side, PositionSide::Both),
     }
+}
+
+fn add(
+    totals: &mut RestingTotals,
+    side: Side,
+    price: Price,
+    quantity: Quantity,
+) -> Result<(), ArithmeticError> {
+    let notional = price.times(quantity)?;
+    let (notionals, quantities) = match side {
+        Side::Buy => (&mut totals.buy_notional, &mut totals.buy_quantity),
+        Side::Sell => (&mut totals.sell_notional, &mut totals.sell_quantity),
+    };
+    *notionals = notionals.plus(notional)?;
+    *quantities = quantities.plus(quantity)?;
+    Ok(())
 }

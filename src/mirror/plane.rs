@@ -69,7 +69,7 @@ impl fmt::Display for Plane {
 
 /// How old knowledge may be, in milliseconds.
 ///
-/// Source: faults.md §0.1; orders by design.md §5.2 (both books every 60 s, so 90 s with a missed
+/// Source: faults.md §0.1 and X10; orders by design.md §5.2 (both books every 60 s, so 90 s with a missed
 /// read).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
@@ -81,6 +81,8 @@ pub struct Bounds {
     pub orders_ms: i64,
     /// A mark's event time against the exchange's clock.
     pub mark_ms: i64,
+    /// An account or order event's time against the exchange's clock.
+    pub lag_ms: i64,
     /// Settings.
     pub config_ms: i64,
     /// Brackets.
@@ -104,6 +106,7 @@ impl Bounds {
         account_flat_ms: 60_000,
         orders_ms: 90_000,
         mark_ms: 5_000,
+        lag_ms: 5_000,
         config_ms: 60_000,
         brackets_ms: 15 * 60_000,
         rules_ms: 60 * 60_000,

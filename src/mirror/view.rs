@@ -212,6 +212,7 @@ impl Mirror {
             self.bounds.account_flat_ms
         };
         self.stream_staleness(self.readings.account)
+            .or_else(|| self.doubts.account_reason())
             .or_else(|| aged(self.readings.account, now, bound, &self.bounds))
     }
 
@@ -219,14 +220,10 @@ impl Mirror {
         if let Some(symbol) = &self.orders_unsummable {
             return Some(format!("the {symbol} orders need more than 28 digits"));
         }
-        self.stream_staleness(self.readings.orders).or_else(|| {
-            aged(
-                self.readings.orders,
-                now,
-                self.bounds.orders_ms,
-                &self.bounds,
-            )
-        })
+        let (reading, bound) = (self.readings.orders, self.bounds.orders_ms);
+        self.stream_staleness(reading)
+            .or_else(|| self.doubts.reason())
+            .or_else(|| aged(reading, now, bound, &self.bounds))
     }
 
     /// Why the user stream does not carry what was read.

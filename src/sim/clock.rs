@@ -13,6 +13,18 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
+    /// Starts now, at a wall time of its own.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the runtime's clock is the one the exchange lives by"
+    )]
+    pub(crate) fn starting_at(start_ms: i64) -> Self {
+        Self {
+            start_ms,
+            start: Instant::now(),
+        }
+    }
+
     /// Starts now.
     #[expect(
         clippy::disallowed_methods,
@@ -23,10 +35,7 @@ impl Clock {
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         let start_ms = i64::try_from(wall.as_millis()).unwrap_or(i64::MAX);
-        Self {
-            start_ms,
-            start: Instant::now(),
-        }
+        Self::starting_at(start_ms)
     }
 
     /// Milliseconds since 1970.

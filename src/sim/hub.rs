@@ -2,6 +2,7 @@
 //! under one lock. Everything here is synchronous; the server's tasks only carry bytes.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
@@ -24,6 +25,38 @@ const DAY_MS: i64 = 86_400 * SECOND_MS;
 /// Past states that are kept while account reads lag behind.
 const PAST_MAX: usize = 4_096;
 
+/// A flag whose followers are woken in the order in which they began to wait: with the runtime's
+/// own `watch` that order is drawn by chance, and the same seed would not make the same story.
+#[derive(Default)]
+pub(crate) struct Flag {
+    on: AtomicBool,
+    moved: Notify,
+}
+
+impl Flag {
+    fn set(&self, on: bool) {
+        if self.on.swap(on, Ordering::SeqCst) != on {
+            self.moved.notify_waiters();
+        }
+    }
+
+    pub(crate) fn is_on(&self) -> bool {
+        self.on.load(Ordering::SeqCst)
+    }
+
+    /// Waits until it is as asked.
+    pub(crate) async fn becomes(&self, on: bool) {
+        loop {
+            let mut moved = std::pin::pin!(self.moved.notified());
+            moved.as_mut().enable();
+            if self.is_on() == on {
+                return;
+            }
+            moved.await;
+        }
+    }
+}
+
 /// Shared by the server's tasks and the handles. Its state holds keys, so it shows nothing.
 pub(crate) struct Hub {
     core: Mutex<Core>,
@@ -32,8 +65,10 @@ pub(crate) struct Hub {
     pub(crate) wake: Notify,
     /// Whether connections are accepted.
     pub(crate) open: watch::Sender<bool>,
+    /// Ends every connection of the time since the doors were last opened.
+    era: Mutex<CancellationToken>,
     /// Whether no byte may move on any stream.
-    pub(crate) silent: watch::Sender<bool>,
+    pub(crate) silent: Flag,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -45,13 +80,15 @@ impl std::fmt::Debug for Hub {
 
 impl Hub {
     pub(crate) fn new(core: Core, clock: Clock) -> Self {
+        let shutdown = CancellationToken::new();
         Self {
             core: Mutex::new(core),
             clock,
             wake: Notify::new(),
             open: watch::Sender::new(true),
-            silent: watch::Sender::new(false),
-            shutdown: CancellationToken::new(),
+            era: Mutex::new(shutdown.child_token()),
+            silent: Flag::default(),
+            shutdown,
         }
     }
 
@@ -70,6 +107,14 @@ impl Hub {
         let outcome = self.core().execute(statement, now_ms);
         self.after_step();
         outcome
+    }
+
+    /// What ends a connection that is made now.
+    pub(crate) fn era(&self) -> CancellationToken {
+        self.era
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Brings the timetable up to now; gives the next time something is due.
@@ -92,10 +137,15 @@ impl Hub {
             let core = self.core();
             (core.open, core.faults.silent_until_ms > self.clock.now_ms())
         };
-        self.open
+        let moved = self
+            .open
             .send_if_modified(|was| std::mem::replace(was, open) != open);
-        self.silent
-            .send_if_modified(|was| std::mem::replace(was, silent) != silent);
+        if moved && !open {
+            let next = self.shutdown.child_token();
+            let mut era = self.era.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *era, next).cancel();
+        }
+        self.silent.set(silent);
     }
 }
 

@@ -31,6 +31,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use serde::Serialize;
+use tokio::io::DuplexStream;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -96,20 +97,30 @@ impl Sim {
             scenario,
             seed,
         } = options;
-        let scenario = match scenario {
-            Some(scenario) => scenario,
-            None => world::default_world(),
-        };
-        let clock = Clock::start();
-        let core = Core::new(&scenario, seed, clock.now_ms())
-            .map_err(|text| io::Error::new(io::ErrorKind::InvalidInput, text))?;
+        let hub = hub(scenario, seed, Clock::start())?;
         let listener = TcpListener::bind(listen).await?;
         let address = listener.local_addr()?;
-        let hub = Arc::new(Hub::new(core, clock));
         let tasks = vec![
             tokio::spawn(server::accept(Arc::clone(&hub), listener, address)),
             tokio::spawn(keep_time(Arc::clone(&hub))),
         ];
+        Ok(Self {
+            hub,
+            address,
+            tasks,
+        })
+    }
+
+    /// Sets the scene and opens no port: connections are made within this process
+    /// ([`Handle::dial`]) and time is the runtime's, which begins at `start_ms`. On a
+    /// current-thread runtime with a paused clock the same seed gives the same story.
+    ///
+    /// # Errors
+    /// A scenario line cannot be carried out.
+    pub fn within(scenario: Scenario, seed: u64, start_ms: i64) -> io::Result<Self> {
+        let hub = hub(Some(scenario), seed, Clock::starting_at(start_ms))?;
+        let tasks = vec![tokio::spawn(keep_time(Arc::clone(&hub)))];
+        let address = SocketAddr::from(([127, 0, 0, 1], 9));
         Ok(Self {
             hub,
             address,
@@ -166,10 +177,24 @@ impl Handle {
         }
     }
 
+    /// A new connection within this process, as if it had come over the network; `None` while the
+    /// exchange accepts none.
+    pub fn dial(&self) -> Option<DuplexStream> {
+        self.hub.advance();
+        server::dial(&self.hub)
+    }
+
     /// What is really so.
     pub fn truth(&self) -> Truth {
         truth::of(&self.hub)
     }
+}
+
+fn hub(scenario: Option<Scenario>, seed: u64, clock: Clock) -> io::Result<Arc<Hub>> {
+    let scenario = scenario.unwrap_or_else(world::default_world);
+    let core = Core::new(&scenario, seed, clock.now_ms())
+        .map_err(|text| io::Error::new(io::ErrorKind::InvalidInput, text))?;
+    Ok(Arc::new(Hub::new(core, clock)))
 }
 
 /// Plays the timetable: walks, pushes, scripted lines, expiries.
@@ -177,6 +202,7 @@ async fn keep_time(hub: Arc<Hub>) {
     loop {
         let due_ms = hub.advance();
         tokio::select! {
+            biased;
             () = hub.shutdown.cancelled() => return,
             () = tokio::time::sleep_until(hub.clock.instant(due_ms)) => {}
             () = hub.wake.notified() => {}

@@ -16,7 +16,8 @@ use hyper::header::{
 };
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -33,6 +34,8 @@ use super::session::{self, Frame, QUEUE_MAX, Route, Session};
 use super::{truth, ws_api};
 
 const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// What fits into a connection within this process before the other side must read.
+const PIPE_BYTES: usize = 256 * 1024;
 const MESSAGE_BYTES_MAX: usize = 256 * 1024;
 /// Time a client has to send a request's body.
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
@@ -47,6 +50,7 @@ pub(crate) async fn accept(hub: Arc<Hub>, first: TcpListener, address: SocketAdd
         while !*open.borrow_and_update() {
             listener = None;
             tokio::select! {
+                biased;
                 () = hub.shutdown.cancelled() => return,
                 changed = open.changed() => if changed.is_err() { return },
             }
@@ -62,9 +66,7 @@ pub(crate) async fn accept(hub: Arc<Hub>, first: TcpListener, address: SocketAdd
                 }
             },
         };
-        let era = hub.shutdown.child_token();
-        serve_era(&hub, &bound, &era, &mut open).await;
-        era.cancel();
+        serve_era(&hub, &bound, &mut open).await;
         if hub.shutdown.is_cancelled() {
             return;
         }
@@ -74,12 +76,12 @@ pub(crate) async fn accept(hub: Arc<Hub>, first: TcpListener, address: SocketAdd
 async fn serve_era(
     hub: &Arc<Hub>,
     listener: &TcpListener,
-    era: &CancellationToken,
     open: &mut tokio::sync::watch::Receiver<bool>,
 ) {
     loop {
         tokio::select! {
-            () = era.cancelled() => return,
+            biased;
+            () = hub.shutdown.cancelled() => return,
             changed = open.changed() => {
                 if changed.is_err() || !*open.borrow() {
                     return;
@@ -88,7 +90,7 @@ async fn serve_era(
             accepted = listener.accept() => {
                 if let Ok((stream, _)) = accepted {
                     let _best_effort = stream.set_nodelay(true);
-                    tokio::spawn(connection(Arc::clone(hub), stream, era.clone()));
+                    tokio::spawn(connection(Arc::clone(hub), stream, hub.era()));
                 } else {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
@@ -97,7 +99,20 @@ async fn serve_era(
     }
 }
 
-async fn connection(hub: Arc<Hub>, stream: TcpStream, era: CancellationToken) {
+/// A connection within this process: the client's end. `None` while the doors are closed.
+pub(crate) fn dial(hub: &Arc<Hub>) -> Option<DuplexStream> {
+    if !*hub.open.borrow() || hub.shutdown.is_cancelled() {
+        return None;
+    }
+    let (theirs, ours) = tokio::io::duplex(PIPE_BYTES);
+    tokio::spawn(connection(Arc::clone(hub), ours, hub.era()));
+    Some(theirs)
+}
+
+async fn connection<S>(hub: Arc<Hub>, stream: S, era: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let cut = era.child_token();
     let service = hyper::service::service_fn(|request| {
         let (hub, era, cut) = (Arc::clone(&hub), era.clone(), cut.clone());
@@ -107,6 +122,7 @@ async fn connection(hub: Arc<Hub>, stream: TcpStream, era: CancellationToken) {
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     tokio::select! {
+        biased;
         () = cut.cancelled() => {}
         _ended = serving => {}
     }
@@ -338,19 +354,19 @@ async fn converse<S>(
 ) where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
 {
-    let mut silent = hub.silent.subscribe();
     loop {
-        while *silent.borrow_and_update() {
+        while hub.silent.is_on() {
             tokio::select! {
+                biased;
                 () = era.cancelled() => return,
-                changed = silent.changed() => if changed.is_err() { return },
+                () = hub.silent.becomes(false) => {}
             }
         }
         tokio::select! {
             // Silence goes before frames that are already waiting.
             biased;
             () = era.cancelled() => return,
-            _changed = silent.changed() => {}
+            () = hub.silent.becomes(true) => {}
             frame = inbox.recv() => {
                 let message = match frame {
                     Some(Frame::Text(text)) => Message::text(text),

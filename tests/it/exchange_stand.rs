@@ -161,7 +161,8 @@ impl Default for Setup {
             cadence: Cadence {
                 connect_gap: millis(10),
                 backoff_min: millis(10),
-                backoff_max: millis(40),
+                backoff_stream_max: millis(40),
+                backoff_read_max: millis(40),
                 mark_silence: millis(1_500),
                 retry: millis(20),
                 key_retry: millis(50),

@@ -1,14 +1,16 @@
 //! The whole chain on loopback: simulated exchange, production client, mirror, engine. The
 //! exchange's own ledger, kept with its own arithmetic, says what is true.
 
+use std::io;
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crossguard::clock::Clock;
 use crossguard::daemon::core::{Core, PolicyInForce};
 use crossguard::daemon::report::PoolReport;
 use crossguard::daemon::{Asked, Audience, GuardHandle, spine};
-use crossguard::exchange::{self, Credentials, Environment, Note};
+use crossguard::exchange::{self, Bytes, Cadence, Credentials, Dial, Environment, Note};
 use crossguard::guard::Detail;
 use crossguard::guard::policy::Policy;
 use crossguard::guard::verdict::{Code, Decision, Judgement};
@@ -19,6 +21,7 @@ use crossguard::mirror::plane::Plane;
 use crossguard::scenario::{self, Scenario, Statement};
 use crossguard::sim::{self, Sim, Truth};
 use rust_decimal::Decimal;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::rig;
@@ -26,26 +29,59 @@ use crate::rig;
 /// Longest wait for anything that must happen.
 const DEADLINE: Duration = Duration::from_secs(30);
 
+/// When simulated time begins.
+pub(crate) const START_MS: i64 = 1_790_000_000_000;
+
 /// A running chain.
 pub(crate) struct Live {
     pub(crate) sim: Sim,
     pub(crate) exchange: sim::Handle,
     pub(crate) guard: GuardHandle,
+    pub(crate) clock: Clock,
+    told: Told,
+    client: JoinHandle<()>,
     stop: CancellationToken,
 }
 
-/// Nobody listens.
-struct Silence;
+/// What the spine told its audience, with the moment on the guard's clock in milliseconds.
+#[derive(Clone, Default)]
+struct Told {
+    notices: Arc<Mutex<Vec<(i64, Notice)>>>,
+    notes: Arc<Mutex<Vec<Note>>>,
+}
 
-impl Audience for Silence {
+struct Listener {
+    told: Told,
+    clock: Clock,
+}
+
+impl Audience for Listener {
     fn wants_figures(&self) -> bool {
         false
     }
     fn figures(&mut self, _: &[PoolReport]) {}
-    fn notice(&mut self, _: &Notice) {}
+    fn notice(&mut self, notice: &Notice) {
+        let at_ms = self.clock.now().wall_ms;
+        let mut notices = self.told.notices.lock().unwrap();
+        notices.push((at_ms, notice.clone()));
+    }
     fn state(&mut self, _: &Core) {}
-    fn note(&mut self, _: &Note) {}
+    fn note(&mut self, note: &Note) {
+        self.told.notes.lock().unwrap().push(note.clone());
+    }
     fn tick(&mut self, _: &Core, _: &Clock) {}
+}
+
+/// Connections to an exchange in the same process.
+struct Pipes(sim::Handle);
+
+impl Dial for Pipes {
+    fn dial(&self) -> io::Result<Box<dyn Bytes>> {
+        match self.0.dial() {
+            Some(pipe) => Ok(Box::new(pipe)),
+            None => Err(io::ErrorKind::ConnectionRefused.into()),
+        }
+    }
 }
 
 impl Live {
@@ -59,6 +95,62 @@ impl Live {
             seed: 1,
         };
         let sim = Sim::start(options).await.unwrap();
+        let live = Self::assemble(sim, None, Clock::machine(), 1, Cadence::default());
+        live.until_fresh().await;
+        live
+    }
+
+    /// The same chain in one process without a port, on the runtime's clock: for tests with
+    /// `start_paused`, where an hour passes in a second and the seed decides everything.
+    pub(crate) async fn within(scene: &str, seed: u64) -> Self {
+        let live = Self::within_unready(scene, seed);
+        live.until_fresh().await;
+        live
+    }
+
+    /// [`Live::within`] without waiting.
+    pub(crate) fn within_unready(scene: &str, seed: u64) -> Self {
+        Self::over(scene, seed, |exchange| Arc::new(Pipes(exchange)))
+    }
+
+    /// [`Live::within`] over pipes of one's own, without waiting.
+    pub(crate) fn over(
+        scene: &str,
+        seed: u64,
+        dial: impl FnOnce(sim::Handle) -> Arc<dyn Dial>,
+    ) -> Self {
+        let scenario = Scenario::parse(scene).unwrap();
+        let sim = Sim::within(scenario, seed, START_MS).unwrap();
+        let dial = dial(sim.handle());
+        let clock = Clock::simulated(START_MS);
+        Self::assemble(sim, Some(dial), clock, seed, Cadence::default())
+    }
+
+    /// [`Live::within`] with intervals of one's own.
+    pub(crate) async fn within_at(scene: &str, seed: u64, cadence: Cadence) -> Self {
+        let scenario = Scenario::parse(scene).unwrap();
+        let sim = Sim::within(scenario, seed, START_MS).unwrap();
+        let dial = Arc::new(Pipes(sim.handle()));
+        let clock = Clock::simulated(START_MS);
+        let live = Self::assemble(sim, Some(dial), clock, seed, cadence);
+        live.until_fresh().await;
+        live
+    }
+
+    /// Waits until the exchange client has ended by itself.
+    pub(crate) async fn client_ended(&self) {
+        while !self.client.is_finished() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    fn assemble(
+        sim: Sim,
+        dial: Option<Arc<dyn Dial>>,
+        clock: Clock,
+        seed: u64,
+        cadence: Cadence,
+    ) -> Self {
         let to = sim.announcement();
         let environment = Environment::Custom {
             rest: to.rest.clone(),
@@ -70,34 +162,62 @@ impl Live {
             policy: Policy::default(),
             fingerprint: "sha256:test".to_owned(),
         };
-        let clock = Clock::machine();
-        let (spine, ends) = spine(in_force, 1, false, clock.clone(), Box::new(Silence));
+        let told = Told::default();
+        let listener = Listener {
+            told: told.clone(),
+            clock: clock.clone(),
+        };
+        let (spine, ends) = spine(in_force, seed, false, clock.clone(), Box::new(listener));
         let stop = CancellationToken::new();
         tokio::spawn(spine.run(stop.clone()));
         let options = exchange::Options {
             environment,
             credentials: Some(credentials),
-            clock,
-            seed: 1,
+            clock: clock.clone(),
+            seed,
             state_dir: None,
             without_key: String::new(),
             extra_roots: None,
         };
-        tokio::spawn(exchange::run(
+        let client = tokio::spawn(exchange::run_over(
+            dial,
+            cadence,
             options,
             ends.exchange,
             ends.demand,
             stop.clone(),
         ));
         let exchange = sim.handle();
-        let live = Self {
+        Self {
             sim,
             exchange,
             guard: ends.handle,
+            clock,
+            told,
+            client,
             stop,
-        };
-        live.until_fresh().await;
-        live
+        }
+    }
+
+    /// Everything the guard told people so far.
+    pub(crate) fn notices(&self) -> Vec<(i64, Notice)> {
+        self.told.notices.lock().unwrap().clone()
+    }
+
+    /// Everything the exchange client noted so far.
+    pub(crate) fn notes(&self) -> Vec<Note> {
+        self.told.notes.lock().unwrap().clone()
+    }
+
+    /// The planes that are not fresh now.
+    pub(crate) async fn stale(&self) -> Vec<Plane> {
+        let status = self.guard.status().await.unwrap();
+        let stale = status
+            .inputs
+            .planes
+            .into_iter()
+            .filter(|plane| !plane.fresh);
+        stale.map(|status| status.plane).collect()
     }
 
     /// Waits until this holds of the guard's planes.
@@ -151,7 +271,7 @@ impl Live {
     }
 
     /// Waits until mirror and truth are equal in every field.
-    async fn until_equal(&self, what: &str) {
+    pub(crate) async fn until_equal(&self, what: &str) {
         let mut difference = String::new();
         let waited = tokio::time::timeout(DEADLINE, async {
             loop {
@@ -166,7 +286,7 @@ impl Live {
         assert!(waited.is_ok(), "{what}: {difference}");
     }
 
-    async fn difference(&self) -> Result<(), String> {
+    pub(crate) async fn difference(&self) -> Result<(), String> {
         let truth = self.exchange.truth();
         self.compare_pools(&truth).await?;
         self.compare_positions(&truth).await?;
@@ -223,7 +343,10 @@ impl Live {
                 ),
             ];
             for (figure, ours, theirs) in rows {
-                same_figure(name, figure, &ours, theirs)?;
+                let is_near = figure == "availableBalance" && is_a_unit_apart(&ours, theirs);
+                if !is_near {
+                    same_figure(name, figure, &ours, theirs)?;
+                }
             }
         }
         Ok(())
@@ -300,6 +423,15 @@ fn plain(figure: Decimal) -> String {
     figure.normalize().to_string()
 }
 
+/// Quotients of margin and of average entry prices are carried on with different digits by the two
+/// ledgers, and one may stand on the other side of a cut at the eighth decimal.
+fn is_a_unit_apart(ours: &str, theirs: &str) -> bool {
+    match (ours.parse::<Decimal>(), theirs.parse::<Decimal>()) {
+        (Ok(ours), Ok(theirs)) => (ours - theirs).abs() <= Decimal::new(1, 8),
+        _ => false,
+    }
+}
+
 fn same_figure(of: &str, figure: &str, ours: &str, theirs: &str) -> Result<(), String> {
     let theirs = plain(
         theirs
@@ -317,7 +449,7 @@ fn same(what: &str, ours: &str, theirs: &str) -> Result<(), String> {
     }
 }
 
-const SCENE: &str = "
+pub(crate) const SCENE: &str = "
 symbol BTCUSDT tick 0.1 step 0.001 min-notional 5
 symbol ETHUSDT tick 0.01 step 0.001 min-notional 5
 symbol SOLUSDT tick 0.01 step 1 min-notional 5
@@ -363,6 +495,23 @@ async fn a_fresh_guard_answers_from_the_exchanges_own_frames() {
     live.end().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_hour_within_the_process() {
+    let live = Live::within(
+        &format!("{SCENE}\npos BTCUSDT crossed 20x +0.1 @ 60000\n"),
+        1,
+    )
+    .await;
+    tokio::time::sleep(Duration::from_secs(3_600)).await;
+    assert_eq!(live.stale().await, []);
+    live.until_equal("after an hour").await;
+    assert_eq!(
+        live.clock.now().wall_ms / 60_000,
+        live.exchange.truth().time_ms / 60_000
+    );
+    live.end().await;
+}
+
 #[tokio::test]
 async fn the_guard_sends_nothing_but_reads() {
     let live = Live::start(SCENE).await;
@@ -382,24 +531,24 @@ async fn the_guard_sends_nothing_but_reads() {
 }
 
 /// A published generator (xorshift64*): the seed is all there is to remember.
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+    pub(crate) fn roll(&mut self, sides: u64) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % sides
     }
 
-    fn pick<'a>(&mut self, among: &[&'a str]) -> &'a str {
+    pub(crate) fn pick<'a>(&mut self, among: &[&'a str]) -> &'a str {
         among[usize::try_from(self.roll(among.len() as u64)).unwrap()]
     }
 }
 
 /// One thing that happens to the account; lines the exchange refuses (no margin, nothing to
 /// cancel) are part of life.
-fn something(dice: &mut Dice, hedge: bool) -> String {
+pub(crate) fn something(dice: &mut Dice, hedge: bool) -> String {
     let (symbol, unit, price) = match dice.roll(4) {
         0 => ("BTCUSDT", 1, 60_000),
         1 => ("ETHUSDT", 20, 3_000),

@@ -160,6 +160,101 @@ impl Rig {
         self.ask(intent(&line), true)
     }
 
+    /// Tells how an order stands: `filled` of it so far, at this transaction time.
+    pub(crate) fn tell_order(
+        &mut self,
+        order: &OpenOrder,
+        filled: &str,
+        status: OrderStatus,
+        transaction_ms: i64,
+    ) -> Vec<Output> {
+        let filled = Quantity::parse(filled).unwrap();
+        let mut order = order.clone();
+        order.remaining = order.remaining.minus(filled).unwrap();
+        let origin = match order.client_order_id.as_str() {
+            name if name.starts_with("adl_autoclose") => OrderOrigin::AutoDeleveraging,
+            name if name.starts_with("autoclose-") => OrderOrigin::Liquidation,
+            _ => OrderOrigin::Client,
+        };
+        self.tell(Event::OrderUpdate(OrderUpdate {
+            event_ms: transaction_ms,
+            transaction_ms,
+            order,
+            filled,
+            status,
+            origin,
+            expiry_reason: None,
+        }))
+    }
+
+    /// Tells a one-way BTCUSDT position as it now is, and nothing of balances.
+    pub(crate) fn tell_position(&mut self, quantity: &str, transaction_ms: i64) -> Vec<Output> {
+        let position = PositionUpdate {
+            symbol: symbol("BTCUSDT"),
+            position_side: PositionSide::Both,
+            quantity: Quantity::parse(quantity).unwrap(),
+            entry_price: Price::parse("60000").unwrap(),
+            isolated_wallet: Amount::ZERO,
+            margin_mode: Some(MarginMode::Crossed),
+        };
+        self.tell(Event::AccountUpdate(AccountUpdate {
+            event_ms: transaction_ms,
+            transaction_ms,
+            reason: "ORDER".to_owned(),
+            balances: vec![],
+            positions: vec![position],
+        }))
+    }
+
+    /// A whole read that says this USDT wallet, and this one-way BTCUSDT position (none: flat) as
+    /// of a time of the exchange.
+    pub(crate) fn account_read(&self, wallet: &str, position: Option<(&str, i64)>) -> Event {
+        let wallet = Amount::parse(wallet).unwrap();
+        let figures = ExchangeFigures {
+            maintenance_margin: Amount::ZERO,
+            initial_margin: Amount::ZERO,
+            open_order_initial_margin: Amount::ZERO,
+            available_balance: Amount::ZERO,
+        };
+        let balance = TruthBalance {
+            balance: BalanceUpdate {
+                asset: asset("USDT"),
+                wallet_balance: wallet,
+                cross_wallet_balance: wallet,
+            },
+            updated_ms: 0,
+            figures,
+        };
+        let position = position.map(|(quantity, updated_ms)| TruthPosition {
+            position: PositionUpdate {
+                symbol: symbol("BTCUSDT"),
+                position_side: PositionSide::Both,
+                quantity: Quantity::parse(quantity).unwrap(),
+                entry_price: Price::parse("60000").unwrap(),
+                isolated_wallet: Amount::ZERO,
+                margin_mode: None,
+            },
+            margin_asset: asset("USDT"),
+            updated_ms,
+            liquidation_price: None,
+        });
+        Event::AccountTruth(self.read(AccountTruth {
+            balances: vec![balance],
+            positions: position.into_iter().collect(),
+            credits: false,
+        }))
+    }
+
+    /// A whole read of both books.
+    pub(crate) fn orders_read(&self, orders: Vec<OpenOrder>) -> Event {
+        Event::OrdersTruth(self.read(OrdersTruth { orders }))
+    }
+
+    /// The exchange's time now, in milliseconds.
+    pub(crate) fn exchange_ms(&self) -> i64 {
+        self.clock.now().wall_ms
+    }
+
     fn play(&mut self, statement: &Statement) {
         match statement {
             Statement::PositionMode(mode) => {
@@ -181,7 +276,7 @@ impl Rig {
             Statement::Brackets {
                 symbol: name,
                 tiers,
-            } => self.play_brackets(name, tiers),
+            } => drop(self.play_brackets(name, tiers)),
             Statement::Wallet {
                 asset: name,
                 amount,
@@ -295,7 +390,15 @@ impl Rig {
         self.settings(&line.symbol, |_| {});
     }
 
-    fn play_brackets(&mut self, name: &str, tiers: &[scenario::Tier]) {
+    /// Plays a `brackets` line and says what came of it.
+    pub(crate) fn play_again(&mut self, statement: &Statement) -> Vec<Output> {
+        match statement {
+            Statement::Brackets { symbol, tiers } => self.play_brackets(symbol, tiers),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn play_brackets(&mut self, name: &str, tiers: &[scenario::Tier]) -> Vec<Output> {
         let mut brackets: Vec<Bracket> = Vec::new();
         for tier in tiers {
             let (floor, rate) = (Notional::new(tier.floor), Rate::new(tier.rate));
@@ -315,7 +418,7 @@ impl Rig {
             symbol: symbol(name),
             table,
         };
-        self.tell(Event::Brackets(self.read(vec![row])));
+        self.tell(Event::Brackets(self.read(vec![row])))
     }
 
     /// Changes a symbol's settings, beginning with crossed at 20x.
@@ -347,7 +450,8 @@ impl Rig {
         })
     }
 
-    fn balance(&mut self, name: &str, wallet: Decimal) {
+    /// Tells a wallet balance.
+    pub(crate) fn balance(&mut self, name: &str, wallet: Decimal) {
         let (before, cross) = self.balances(name);
         self.account_update(name, wallet, cross + wallet - before, vec![]);
     }
@@ -411,7 +515,11 @@ impl Rig {
 
     /// Tells a mark with the present time.
     pub(crate) fn mark(&mut self, name: &str, price: Decimal) {
-        let event_ms = self.clock.now().wall_ms;
+        self.mark_at(name, price, self.clock.now().wall_ms);
+    }
+
+    /// Tells a mark with a time of its own.
+    pub(crate) fn mark_at(&mut self, name: &str, price: Decimal, event_ms: i64) {
         self.tell(Event::Mark(MarkUpdate {
             symbol: symbol(name),
             mark: MarkPrice::new(Price::new(price)),
@@ -480,6 +588,35 @@ fn side_of(side: scenario::PositionSide) -> PositionSide {
         scenario::PositionSide::Both => PositionSide::Both,
         scenario::PositionSide::Long => PositionSide::Long,
         scenario::PositionSide::Short => PositionSide::Short,
+    }
+}
+
+/// An order written as an `order` line of a scenario, as somebody wants to send it.
+pub(crate) fn wanted(words: &str) -> OrderIntent {
+    match scenario::parse_line(&format!("order {words}"))
+        .unwrap()
+        .unwrap()
+    {
+        Statement::Order(line) => intent(&line),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// An order written as an `order` line of a scenario, as it works at the exchange.
+pub(crate) fn working(words: &str, number: i64) -> OpenOrder {
+    let intent = wanted(words);
+    OpenOrder {
+        id: OrderId::Order(number),
+        client_order_id: intent.client_order_id.unwrap_or_default(),
+        symbol: intent.symbol,
+        side: intent.side,
+        position_side: intent.position_side,
+        kind: intent.kind,
+        remaining: intent.quantity.unwrap_or_default(),
+        reduce_only: intent.reduce_only,
+        close_position: intent.close_position,
+        trigger_by: TriggerBy::Last,
+        price_protect: false,
     }
 }
 

@@ -56,7 +56,7 @@ pub struct LaggedEvent {
 }
 
 /// Every kind of `alert` event.
-pub const KINDS: [&str; 12] = [
+pub const KINDS: [&str; 13] = [
     "live",
     "user_stream_lost",
     "user_stream_gap",
@@ -65,6 +65,7 @@ pub const KINDS: [&str; 12] = [
     "unguarded",
     "forced",
     "protection_lost",
+    "requirement_rose",
     "margin_call",
     "suddenly_empty",
     "key_refused",
@@ -96,6 +97,7 @@ const fn kind(notice: &Notice) -> &'static str {
         Notice::Unguarded(_) => "unguarded",
         Notice::Forced { .. } => "forced",
         Notice::ProtectionLost { .. } => "protection_lost",
+        Notice::RequirementRose { .. } => "requirement_rose",
         Notice::MarginCall(_) => "margin_call",
         Notice::SuddenlyEmpty { .. } => "suddenly_empty",
         Notice::KeyRefused(_) => "key_refused",
@@ -106,7 +108,7 @@ const fn kind(notice: &Notice) -> &'static str {
 fn symbol(notice: &Notice) -> Option<&str> {
     let symbol = match notice {
         Notice::Unguarded(order) | Notice::ProtectionLost { order, .. } => &order.symbol,
-        Notice::Forced { symbol, .. } => symbol,
+        Notice::Forced { symbol, .. } | Notice::RequirementRose { symbol, .. } => symbol,
         Notice::MarginCall(symbols) => symbols.first()?,
         _ => return None,
     };
@@ -139,6 +141,13 @@ fn message(notice: &Notice) -> String {
         Notice::ProtectionLost { order, refusal } => format!(
             "A protective order was refused at its trigger ({refusal}): {}.",
             words(order)
+        ),
+        Notice::RequirementRose {
+            symbol,
+            before,
+            after,
+        } => format!(
+            "New brackets of {symbol} demand {after} of maintenance margin for what is held; it was {before}."
         ),
         Notice::MarginCall(symbols) => {
             let names: Vec<&str> = symbols.iter().map(|symbol| symbol.as_str()).collect();

@@ -256,6 +256,13 @@ fn log_line(notice: &Notice) -> Said {
             "a stop on {} was refused at its trigger: {refusal}",
             order.symbol
         )),
+        Notice::RequirementRose {
+            symbol,
+            before,
+            after,
+        } => Said::Warning(format!(
+            "new brackets of {symbol} demand {after} of maintenance margin for what is held, after {before}"
+        )),
         Notice::MarginCall(symbols) => {
             let names: Vec<&str> = symbols.iter().map(|symbol| symbol.as_str()).collect();
             Said::Warning(format!("margin call: {}", names.join(", ")))
