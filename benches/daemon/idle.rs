@@ -196,7 +196,7 @@ impl Drop for Daemon {
         if let Ok(id) = i32::try_from(self.process.id())
             && let Some(id) = rustix::process::Pid::from_raw(id)
         {
-            drop(rustix::process::kill_process(id, rustix::process::Signal::TERM));
+            let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
         }
         drop(self.process.wait());
     }
