@@ -178,6 +178,9 @@ pub fn exact_add(a: Decimal, b: Decimal) -> Result<Decimal, ArithmeticError> {
     if a.is_zero() {
         return Ok(b);
     }
+    if let Some(sum) = add_narrow(a, b) {
+        return Ok(sum);
+    }
     let sum = a.checked_add(b).ok_or(ArithmeticError::Overflow)?;
     if sum.scale() >= a.scale().max(b.scale()) {
         return Ok(sum);
@@ -189,6 +192,32 @@ pub fn exact_add(a: Decimal, b: Decimal) -> Result<Decimal, ArithmeticError> {
     } else {
         Err(ArithmeticError::Inexact)
     }
+}
+
+/// `a + b` where lifting the shorter fraction to the longer one's scale takes one multiplication of
+/// two words: nearly every sum of money.
+fn add_narrow(a: Decimal, b: Decimal) -> Option<Decimal> {
+    const POWERS: [i64; 19] = {
+        let mut powers = [1; 19];
+        let mut at = 1;
+        while at < powers.len() {
+            powers[at] = powers[at - 1] * 10;
+            at += 1;
+        }
+        powers
+    };
+    let (long, short) = if a.scale() < b.scale() {
+        (b, a)
+    } else {
+        (a, b)
+    };
+    let places = usize::try_from(long.scale().wrapping_sub(short.scale())).ok()?;
+    let power = POWERS.get(places)?;
+    let short = i64::try_from(short.mantissa()).ok()?;
+    // Below 2^127 whatever the factors, and a mantissa has 96 bits.
+    let lifted = i128::from(short).wrapping_mul(i128::from(*power));
+    let sum = lifted.checked_add(long.mantissa())?;
+    Decimal::try_from_i128_with_scale(sum, long.scale()).ok()
 }
 
 /// `a − b` with every digit kept.
