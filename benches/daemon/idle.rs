@@ -47,10 +47,34 @@ pub(crate) fn rows() -> Vec<Row> {
     };
     let (share, resident) = house.daemon().at_rest();
     vec![
-        row("spawn to first answer", 100.0, at(&first, 50), " ms", starts(&first)),
-        row("spawn to first fresh verdict", 100.0, at(&fresh, 50), " ms", starts(&fresh)),
-        row("idle, 20 symbols at 1 s: CPU", 0.5, share, " %", "of one core over 20 s".to_owned()),
-        row("idle: resident memory", 24.0, resident, " MiB", String::new()),
+        row(
+            "spawn to first answer",
+            100.0,
+            at(&first, 50),
+            " ms",
+            starts(&first),
+        ),
+        row(
+            "spawn to first fresh verdict",
+            100.0,
+            at(&fresh, 50),
+            " ms",
+            starts(&fresh),
+        ),
+        row(
+            "idle, 20 symbols at 1 s: CPU",
+            0.5,
+            share,
+            " %",
+            "of one core over 20 s".to_owned(),
+        ),
+        row(
+            "idle: resident memory",
+            24.0,
+            resident,
+            " MiB",
+            String::new(),
+        ),
     ]
 }
 

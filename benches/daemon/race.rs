@@ -69,12 +69,7 @@ fn lap(course: &Course<'_>, lane: &mut Lane<'_>) -> Percentiles {
     [at(&times, 50), at(&times, 99)]
 }
 
-fn lane_rows(
-    course: &str,
-    index: usize,
-    lane: &Lane<'_>,
-    rounds: &[Vec<Percentiles>],
-) -> Vec<Row> {
+fn lane_rows(course: &str, index: usize, lane: &Lane<'_>, rounds: &[Vec<Percentiles>]) -> Vec<Row> {
     let mut rows = Vec::new();
     for (place, percentile) in ["p50", "p99"].into_iter().enumerate() {
         let ratios = rounds
@@ -128,7 +123,9 @@ pub(crate) struct OneCpu(CpuSet);
 impl OneCpu {
     pub(crate) fn take() -> Self {
         let before = sched_getaffinity(None).unwrap();
-        let cpu = (0..CpuSet::MAX_CPU).rfind(|cpu| before.is_set(*cpu)).unwrap();
+        let cpu = (0..CpuSet::MAX_CPU)
+            .rfind(|cpu| before.is_set(*cpu))
+            .unwrap();
         let mut one = CpuSet::new();
         one.set(cpu);
         sched_setaffinity(None, &one).unwrap();

@@ -94,7 +94,8 @@ fn string(text: &str) -> Option<(&str, &str)> {
     let text = text.strip_prefix('"')?;
     let special = |byte: &u8| matches!(byte, b'"' | b'\\') || *byte < b' ';
     let end = text.as_bytes().iter().position(special)?;
-    (text.as_bytes().get(end) == Some(&b'"')).then(|| (&text[..end], &text[end.saturating_add(1)..]))
+    (text.as_bytes().get(end) == Some(&b'"'))
+        .then(|| (&text[..end], &text[end.saturating_add(1)..]))
 }
 
 /// A number of at most 18 digits, and what follows it.
@@ -107,9 +108,7 @@ fn whole_number(text: &str) -> Option<(i64, &str)> {
     let (mut length, mut value) = (0_usize, 0_i64);
     for digit in digits {
         length = length.saturating_add(1);
-        value = value
-            .wrapping_mul(10)
-            .wrapping_add(i64::from(digit & 0x0F));
+        value = value.wrapping_mul(10).wrapping_add(i64::from(digit & 0x0F));
     }
     let well_formed = length == 1 || (length > 1 && !text.starts_with('0'));
     (well_formed && length <= DIGITS_MAX).then(|| (value, &text[length..]))
@@ -183,8 +182,14 @@ mod tests {
         let two = format!("{MARK},{MARK}");
         let (tick, rest) = Tick::scan(&two).unwrap();
         assert_eq!(rest, &format!(",{MARK}"));
-        assert_eq!((tick.s, tick.p, tick.r), ("BTCUSDT", "11794.15000000", "0.00038167"));
-        assert_eq!((tick.E, tick.T, tick.st), (1_562_305_380_000, 1_562_306_400_000, 1));
+        assert_eq!(
+            (tick.s, tick.p, tick.r),
+            ("BTCUSDT", "11794.15000000", "0.00038167")
+        );
+        assert_eq!(
+            (tick.E, tick.T, tick.st),
+            (1_562_305_380_000, 1_562_306_400_000, 1)
+        );
         agrees(MARK);
     }
 
