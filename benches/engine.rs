@@ -11,9 +11,11 @@
     reason = "a bench measures wall time and divides it"
 )]
 
+#[path = "shared/account.rs"]
+mod shared;
+
 use std::fmt::Write as _;
 use std::hint::black_box;
-use std::sync::Arc;
 use std::time::Instant;
 
 use crossguard::clock::Clock;
@@ -21,11 +23,11 @@ use crossguard::daemon::core::{Ask, Core, Input, PolicyInForce};
 use crossguard::exchange::translate::{MarketNews, market_frame};
 use crossguard::guard::Detail;
 use crossguard::guard::policy::Policy;
-use crossguard::margin::account::*;
-use crossguard::margin::amount::*;
-use crossguard::margin::bracket::{Bracket, BracketTable, next_maintenance_amount};
+use crossguard::margin::account::{PositionSide, Side};
+use crossguard::margin::amount::{Price, Quantity};
 use crossguard::margin::order::{OrderIntent, OrderKind};
-use crossguard::mirror::event::*;
+use crossguard::mirror::event::{Event, MarkUpdate};
+use shared::{name, usdt};
 
 const ROUNDS: usize = 31;
 
@@ -155,19 +157,9 @@ fn parse(frame: &str) -> Vec<MarkUpdate> {
 struct Account {
     core: Core,
     clock: Clock,
-    price: i64,
+    cents: i64,
 }
 
-fn name(index: usize) -> Symbol {
-    Symbol::new(&format!("SYM{index}USDT")).unwrap()
-}
-
-fn usdt() -> Asset {
-    Asset::new("USDT").unwrap()
-}
-
-/// `symbols` listed, the first `held` of them held, each long 600 of notional in a wallet that grows
-/// with them, so that every size stands equally far from its end.
 fn account(symbols: usize, held: usize) -> Account {
     let in_force = PolicyInForce {
         policy: Policy::default(),
@@ -177,152 +169,15 @@ fn account(symbols: usize, held: usize) -> Account {
     let mut account = Account {
         core: Core::new(in_force, 1),
         clock,
-        price: 60_000,
+        cents: 0,
     };
-    let at = account.clock.now();
-    let table = Arc::new(table());
-    let names: Vec<Symbol> = (0..symbols).map(name).collect();
-    account.tell(Event::ClockOffset(ClockOffset {
-        offset_ms: 0,
-        error_ms: 1,
-        at,
-    }));
-    account.tell(Event::KeyAccepted { at });
-    let rules = names.iter().map(|symbol| SymbolRules {
-        symbol: symbol.clone(),
-        rules: rules(),
-    });
-    account.tell(Event::Rules(read(at, rules.collect())));
-    let brackets = names.iter().map(|symbol| SymbolBrackets {
-        symbol: symbol.clone(),
-        table: Ok(Arc::clone(&table)),
-    });
-    account.tell(Event::Brackets(read(at, brackets.collect())));
-    let config = AccountConfig {
-        position_mode: PositionMode::OneWay,
-        asset_mode: AssetMode::Single,
-        can_trade: true,
-    };
-    account.tell(Event::AccountConfig(read(at, config)));
-    let settings = Settings {
-        leverage: Leverage::new(10).unwrap(),
-        margin_mode: MarginMode::Crossed,
-        auto_add_margin: false,
-        notional_max: None,
-    };
-    let all = names.iter().map(|symbol| SymbolSettings {
-        symbol: symbol.clone(),
-        settings,
-    });
-    account.tell(Event::SymbolSettings(read(at, all.collect())));
-    account.tell(Event::UserStreamOpened(Connection { epoch: 1, at }));
-    account.tell(Event::AccountTruth(read(at, truth(&names[..held]))));
-    account.tell(Event::OrdersTruth(read(at, OrdersTruth { orders: vec![] })));
+    for event in shared::opening(account.clock.now(), symbols, held) {
+        account.tell(event);
+    }
     for index in 0..symbols {
         account.tick(index);
     }
     account
-}
-
-fn truth(held: &[Symbol]) -> AccountTruth {
-    let wallet = Amount::new(rust_decimal::Decimal::from(1_000 + 600 * held.len()));
-    let balance = BalanceUpdate {
-        asset: usdt(),
-        wallet_balance: wallet,
-        cross_wallet_balance: wallet,
-    };
-    let figures = ExchangeFigures {
-        maintenance_margin: Amount::ZERO,
-        initial_margin: Amount::ZERO,
-        open_order_initial_margin: Amount::ZERO,
-        available_balance: Amount::ZERO,
-    };
-    let position = |symbol: &Symbol| TruthPosition {
-        position: PositionUpdate {
-            symbol: symbol.clone(),
-            position_side: PositionSide::Both,
-            quantity: Quantity::parse("0.01").unwrap(),
-            entry_price: Price::parse("60012.5").unwrap(),
-            isolated_wallet: Amount::ZERO,
-            margin_mode: None,
-        },
-        margin_asset: usdt(),
-        updated_ms: 1,
-        liquidation_price: None,
-    };
-    AccountTruth {
-        balances: vec![TruthBalance {
-            balance,
-            updated_ms: 1,
-            figures,
-        }],
-        positions: held.iter().map(position).collect(),
-        credits: false,
-    }
-}
-
-fn read<T>(at: crossguard::clock::Now, value: T) -> Read<T> {
-    Read {
-        asked: at,
-        answered: at,
-        value,
-    }
-}
-
-fn rules() -> Rules {
-    Rules {
-        trading: true,
-        status: "TRADING".to_owned(),
-        margin_asset: usdt(),
-        quote_asset: usdt(),
-        delivery_ms: None,
-        tick: Some(Price::parse("0.1").unwrap()),
-        price_min: None,
-        price_max: None,
-        lot: Lot::default(),
-        market_lot: Lot::default(),
-        notional_min: None,
-        price_multiplier_up: Some(Rate::parse("1.05").unwrap()),
-        price_multiplier_down: Some(Rate::parse("0.95").unwrap()),
-        trigger_protect: None,
-    }
-}
-
-/// Ten tiers, as most symbols have.
-fn table() -> BracketTable {
-    let rows = [
-        ("50000", "0.004", 125),
-        ("250000", "0.005", 100),
-        ("1000000", "0.01", 50),
-        ("10000000", "0.025", 20),
-        ("20000000", "0.05", 10),
-        ("50000000", "0.1", 5),
-        ("100000000", "0.125", 4),
-        ("200000000", "0.15", 3),
-        ("300000000", "0.25", 2),
-        ("500000000", "0.5", 1),
-    ];
-    let mut brackets: Vec<Bracket> = Vec::new();
-    for (cap, rate, leverage) in rows {
-        let rate = Rate::parse(rate).unwrap();
-        let (floor, maintenance_amount) =
-            brackets
-                .last()
-                .map_or((Notional::ZERO, Amount::ZERO), |last| {
-                    (
-                        last.cap,
-                        next_maintenance_amount(last, last.cap, rate).unwrap(),
-                    )
-                });
-        brackets.push(Bracket {
-            floor,
-            cap: Notional::parse(cap).unwrap(),
-            maintenance_margin_rate: rate,
-            maintenance_amount,
-            leverage_max: Leverage::new(leverage).unwrap(),
-        });
-    }
-    BracketTable::try_new(brackets).unwrap()
 }
 
 /// One second of the whole market, in the documented shape.
@@ -353,16 +208,9 @@ impl Account {
     }
 
     fn tick(&mut self, index: usize) {
-        self.price += 1;
-        let mark = Price::new(rust_decimal::Decimal::new(self.price * 100_000 + 12_345, 5));
-        self.tell(Event::Mark(MarkUpdate {
-            symbol: name(index),
-            mark: MarkPrice::new(mark),
-            funding_rate: Some(Rate::ZERO),
-            next_funding_ms: None,
-            event_ms: self.clock.now().wall_ms,
-        }));
-        self.price = 60_000 + self.price % 100;
+        self.cents = (self.cents + 1) % 10_000;
+        let mark = shared::mark(index, self.cents, self.clock.now().wall_ms);
+        self.tell(Event::Mark(mark));
     }
 
     fn assess(&self) {

@@ -42,6 +42,8 @@ pub(super) struct Signals {
     pub rules: u64,
     /// The machine woke from sleep.
     pub woken: u64,
+    /// The account's modes were read: what positions mean is known.
+    pub modes_known: bool,
 }
 
 /// The shared handles.
@@ -111,8 +113,8 @@ impl Context {
             market_epoch: AtomicU64::new(0),
             failures: std::sync::Mutex::default(),
             broken: CancellationToken::new(),
-            user_gap: Mutex::new(gap(cadence.connect_gap)),
-            market_gap: Mutex::new(gap(cadence.connect_gap)),
+            user_gap: Mutex::new(paced(cadence.connect_gap)),
+            market_gap: Mutex::new(paced(cadence.connect_gap)),
         })
     }
 
@@ -252,7 +254,7 @@ impl Context {
     }
 }
 
-fn gap(period: Duration) -> Interval {
+pub(super) fn paced(period: Duration) -> Interval {
     let mut interval = interval(period.max(Duration::from_millis(1)));
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     interval

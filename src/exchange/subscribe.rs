@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio_util::task::AbortOnDropHandle;
 
-use super::context::Context;
+use super::context::{Context, paced};
 use super::rest::calls;
 use super::socket::Expectation;
 use super::translate::premium_index;
@@ -63,23 +64,21 @@ pub(super) async fn follow(
     expectation: &Expectation,
 ) {
     let mut subscribed: BTreeSet<Stream> = BTreeSet::new();
-    // Dropped with the connection, and what still seeds with it.
-    let mut seeds = JoinSet::new();
+    let seeding = keep_seeded(context.clone(), wanted.clone());
+    let _seeding = AbortOnDropHandle::new(tokio::spawn(seeding));
     let mut id = 0_u64;
+    let mut pace = paced(context.cadence.control);
     loop {
         let now: BTreeSet<Stream> = wanted.borrow_and_update().clone();
         let gone: Vec<_> = subscribed.difference(&now).cloned().collect();
         let new: Vec<_> = now.difference(&subscribed).cloned().collect();
-        if !new.is_empty() {
-            seeds.spawn(seed(context.clone(), new.clone()));
-        }
         for (method, streams) in [("SUBSCRIBE", &new), ("UNSUBSCRIBE", &gone)] {
             for group in streams.chunks(NAMES_PER_MESSAGE) {
                 id = id.saturating_add(1);
+                pace.tick().await;
                 if outgoing.send(message(method, group, id)).await.is_err() {
                     return;
                 }
-                tokio::time::sleep(context.cadence.control).await;
             }
         }
         let ticked = subscribed.iter().any(Stream::ticks);
@@ -88,6 +87,24 @@ pub(super) async fn follow(
             expectation.set(ticks.then(|| context.clock.now()));
         }
         subscribed = now;
+        if wanted.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Reads the marks of newly wanted symbols at once, whatever the pace of control messages. Dropped
+/// with the connection, and what still seeds with it.
+async fn keep_seeded(context: Arc<Context>, mut wanted: watch::Receiver<BTreeSet<Stream>>) {
+    let mut seeded: BTreeSet<Stream> = BTreeSet::new();
+    let mut seeds = JoinSet::new();
+    loop {
+        let now: BTreeSet<Stream> = wanted.borrow_and_update().clone();
+        let new: Vec<_> = now.difference(&seeded).cloned().collect();
+        if !new.is_empty() {
+            seeds.spawn(seed(context.clone(), new));
+        }
+        seeded = now;
         while seeds.try_join_next().is_some() {}
         if wanted.changed().await.is_err() {
             std::future::pending::<()>().await;

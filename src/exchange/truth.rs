@@ -25,7 +25,7 @@ const AGREEMENT_TRIES: u32 = 3;
 pub(super) struct Plan {
     /// Sets this loop's backoff apart.
     pub salt: u64,
-    /// Waits for the user stream before the first read.
+    /// Waits for the user stream and the account's modes before the first read.
     pub after_stream: bool,
     /// Largest age.
     pub period: fn(&Context, &Demand) -> Duration,
@@ -46,7 +46,7 @@ where
     let mut signals = context.signals.follow();
     let mut backoff = context.read_backoff(plan.salt);
     if plan.after_stream {
-        let opened = signals.until(|signals| signals.opened > 0);
+        let opened = signals.until(|signals| signals.opened > 0 && signals.modes_known);
         // Without a stream the account is still worth reading, for whoever looks at it.
         let _ = tokio::time::timeout(context.cadence.first_read, opened).await;
     }
@@ -185,7 +185,7 @@ async fn read_orders(context: Arc<Context>) -> Result<(), RestError> {
 pub(super) async fn keep_config(context: Arc<Context>) {
     let plan = Plan {
         salt: 4,
-        after_stream: true,
+        after_stream: false,
         period: |context, _| context.cadence.config,
         gap: context.cadence.read_gap,
         asked_for: |resync| resync.config,
@@ -223,5 +223,9 @@ async fn read_config(context: Arc<Context>) -> Result<(), RestError> {
         .outlet
         .deliver(Event::SymbolSettings(settings))
         .await;
+    let known = context.signals.follow().look(|signals| signals.modes_known);
+    if !known {
+        context.signals.modify(|signals| signals.modes_known = true);
+    }
     Ok(())
 }

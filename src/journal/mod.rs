@@ -25,9 +25,9 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::thread::JoinHandle;
 
@@ -38,7 +38,7 @@ pub use reader::{Filter, PAGE_ROWS_MAX, Page, Reader, Verification};
 pub use record::{GENESIS, Hash, Kind, Record, Row, Summary};
 
 use crate::clock::Clock;
-use writer::{Command, Writer};
+use writer::{Command, Unwritten, Writer};
 
 /// Largest record, in bytes.
 pub const RECORD_BYTES_MAX: usize = 1 << 20;
@@ -111,9 +111,27 @@ struct Shared {
     failed: AtomicU64,
     lost: AtomicU64,
     commit_micros: AtomicU64,
+    /// Dry runs on their way to the disk, in the order they came.
+    unhurried: Mutex<VecDeque<Waiting>>,
 }
 
+/// A record and whom to tell.
+type Waiting = (Record, writer::Reply);
+
 impl Shared {
+    fn unhurried(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
+        self.unhurried
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The first of them.
+    fn take_unhurried(&self, most: usize) -> Vec<Waiting> {
+        let mut waiting = self.unhurried();
+        let most = most.min(waiting.len());
+        waiting.drain(..most).collect()
+    }
+
     /// Takes a place in the queue, unless it holds too many bytes.
     fn enter_queue(&self, bytes: usize) -> bool {
         let before = self.queued_bytes.fetch_add(bytes, Ordering::AcqRel);
@@ -234,6 +252,7 @@ impl Journal {
             dirty,
             connection: Some(connection),
             backlog: VecDeque::new(),
+            _unwritten: Unwritten(Arc::clone(&shared)),
             _lock: lock,
         };
         let home: PathBuf = dir.to_owned();
@@ -264,13 +283,32 @@ impl Journal {
             return self.refused(JournalError::Full);
         }
         let (reply, coming) = oneshot::channel();
-        match self.send(Command::Append(Box::new(record), reply)) {
+        let sent = if record.dry_run {
+            self.send_unhurried(record, reply)
+        } else {
+            self.send(Command::Append(Box::new(record), reply))
+        };
+        match sent {
             Ok(()) => Ack(Answer::Coming(coming)),
             Err(error) => {
                 self.shared.leave_queue(bytes);
                 self.refused(error)
             }
         }
+    }
+
+    /// A dry run's answer does not wait for its record, so the disk thread is woken for the first
+    /// of them only and writes a few milliseconds' worth at once.
+    fn send_unhurried(&self, record: Record, reply: writer::Reply) -> Result<(), JournalError> {
+        let mut waiting = self.shared.unhurried();
+        if waiting.len() >= QUEUE_RECORDS_MAX {
+            return Err(JournalError::Full);
+        }
+        if waiting.is_empty() {
+            self.send(Command::Gather)?;
+        }
+        waiting.push_back((record, reply));
+        Ok(())
     }
 
     fn refused(&self, error: JournalError) -> Ack {

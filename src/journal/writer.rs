@@ -25,6 +25,10 @@ const BATCH_RECORDS_MAX: usize = 1_000;
 const BACKLOG_RECORDS_MAX: usize = 1_000;
 /// How long the thread sleeps when nothing arrives, before it looks after old records.
 const TICK: Duration = Duration::from_millis(250);
+/// How long records that nobody waits for are gathered, so that one commit serves many of them.
+const GATHER: Duration = Duration::from_millis(5);
+/// Most of them in one commit.
+const UNHURRIED_BITE: usize = 64;
 /// How often a stalled thread looks whether the stall is over.
 const STALL_POLL: Duration = Duration::from_millis(1);
 /// The `max_page_count` that SQLite itself starts with.
@@ -38,6 +42,8 @@ pub(super) type Reply = oneshot::Sender<Result<(), JournalError>>;
 pub(super) enum Command {
     /// Write a record.
     Append(Box<Record>, Reply),
+    /// Records wait for which nobody waits: write them soon, together.
+    Gather,
     /// Remember a value under a key.
     PutNote(String, String, Reply),
     /// Drop what is older or more than the limits allow, all of it, at once.
@@ -65,8 +71,19 @@ pub(super) struct Writer {
     pub(super) connection: Option<Connection>,
     /// Written down, but not acknowledged as such: tried again until it succeeds.
     pub(super) backlog: VecDeque<Record>,
+    /// After `commands`, so that nothing is gathered any more when the rest is given up.
+    pub(super) _unwritten: Unwritten,
     /// Released when the thread ends, whatever ends it.
     pub(super) _lock: Lock,
+}
+
+/// Tells whoever asked that gathered records will not be written once the thread has ended.
+pub(super) struct Unwritten(pub(super) Arc<Shared>);
+
+impl Drop for Unwritten {
+    fn drop(&mut self) {
+        drop(self.0.take_unhurried(usize::MAX));
+    }
 }
 
 impl Writer {
@@ -77,7 +94,11 @@ impl Writer {
             let first = self.commands.recv_timeout(TICK);
             self.wait_out_stall();
             match first {
-                Ok(first) => self.serve(first),
+                Ok(Command::Gather) => self.gather(),
+                Ok(first) => {
+                    self.serve(first);
+                    self.write_unhurried();
+                }
                 Err(RecvTimeoutError::Timeout) => self.retry_backlog(),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -93,7 +114,36 @@ impl Writer {
                 break;
             }
         }
+        self.write_unhurried();
         self.retry_backlog();
+    }
+
+    /// Waits a moment for more of what nobody waits for, and no longer than until somebody does
+    /// wait for a record.
+    fn gather(&mut self) {
+        let next = self.commands.recv_timeout(GATHER);
+        self.wait_out_stall();
+        if let Ok(command) = next {
+            self.serve(command);
+        }
+        self.write_unhurried();
+    }
+
+    /// In bites, so that a record that somebody does wait for never waits for all of them.
+    fn write_unhurried(&mut self) {
+        loop {
+            let bite = self.shared.take_unhurried(UNHURRIED_BITE);
+            if bite.is_empty() {
+                return;
+            }
+            for (record, _) in &bite {
+                self.shared.leave_queue(record.size_bytes());
+            }
+            self.write_records(bite);
+            while let Ok(command) = self.commands.try_recv() {
+                self.serve(command);
+            }
+        }
     }
 
     /// The test hook of [`Options::stall`]: a disk that hangs.
@@ -123,7 +173,8 @@ impl Writer {
                 }
                 Command::PutNote(key, value, reply) => notes.push((key, value, reply)),
                 Command::Prune(reply) => prunes.push(reply),
-                Command::Wake => {}
+                // Whoever is here looks after those when this is done.
+                Command::Gather | Command::Wake => {}
             }
             next = if records.len().saturating_add(notes.len()) < BATCH_RECORDS_MAX {
                 self.commands.try_recv().ok()

@@ -322,7 +322,7 @@ impl Book {
             asset,
             wallet_change: Amount::ZERO,
             replaced: Vec::new(),
-            change: Contribution::default(),
+            sums: None,
         })
     }
 
@@ -334,7 +334,7 @@ impl Book {
         let Overlay {
             wallet_change,
             replaced,
-            change,
+            sums,
         } = overlay;
         if self.asset_mode == AssetMode::Multi {
             return Err(Unknown::AssetMode);
@@ -355,17 +355,13 @@ impl Book {
             return Err(symbol.map_or(Unknown::AssetMode, |s| Unknown::Symbol(s, *missing)));
         }
         let wallet = pool.cross_wallet_balance.ok_or_else(unheard)?;
-        let sums = match change {
-            None => pool.sums,
-            Some(change) => pool.sums.plus(change)?,
-        };
         Ok(PoolView {
             asset,
             pool,
             members: self,
             replaced,
             cross_wallet_balance: wallet.plus(wallet_change)?,
-            sums,
+            sums: sums.copied().unwrap_or(pool.sums),
         })
     }
 }
@@ -375,14 +371,15 @@ impl Book {
 struct Overlay<'a> {
     wallet_change: Amount,
     replaced: &'a [Replaced],
-    change: Option<&'a Contribution>,
+    /// The pool's sums with the replaced symbols in their new state.
+    sums: Option<&'a Contribution>,
 }
 
 impl Overlay<'_> {
     const NONE: Self = Self {
         wallet_change: Amount::ZERO,
         replaced: &[],
-        change: None,
+        sums: None,
     };
 }
 
@@ -393,8 +390,8 @@ pub struct WhatIf<'a> {
     asset: &'a Asset,
     wallet_change: Amount,
     replaced: Vec<Replaced>,
-    /// What the replaced symbols contribute more than before, summed.
-    change: Contribution,
+    /// The pool's sums in this state; `None` while nothing is replaced.
+    sums: Option<Contribution>,
 }
 
 impl<'a> WhatIf<'a> {
@@ -445,16 +442,21 @@ impl<'a> WhatIf<'a> {
         }
         let new = Contribution::of(&state, self.book.position_mode).map_err(missing)?;
         self.wallet_change = self.wallet_change.plus(wallet_change)?;
+        let before = self.sums.or_else(|| {
+            let pool = self.book.pools.get(self.asset)?;
+            Some(pool.sums)
+        });
+        let before = before.unwrap_or_default();
         let known = self.replaced.iter_mut().find(|one| one.id == id);
         match known {
             Some(replaced) => {
-                self.change = self.change.plus(&new.minus(&replaced.new)?)?;
+                self.sums = Some(before.minus(&replaced.new)?.plus(&new)?);
                 replaced.state = state;
                 replaced.new = new;
             }
             None => {
                 let old = self.book.contribution(id).copied().unwrap_or_default();
-                self.change = self.change.plus(&new.minus(&old)?)?;
+                self.sums = Some(before.minus(&old)?.plus(&new)?);
                 self.replaced.push(Replaced {
                     id,
                     state,
@@ -467,11 +469,10 @@ impl<'a> WhatIf<'a> {
     }
 
     fn view(&self) -> Result<PoolView<'_, Book>, Unknown> {
-        let change = (!self.replaced.is_empty()).then_some(&self.change);
         let overlay = Overlay {
             wallet_change: self.wallet_change,
             replaced: &self.replaced,
-            change,
+            sums: self.sums.as_ref(),
         };
         self.book.view(self.asset, overlay)
     }

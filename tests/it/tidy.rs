@@ -14,8 +14,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("guard", &["mirror", "margin", "clock"]),
     ("exchange", &["mirror", "margin", "clock"]),
     ("journal", &["clock"]),
-    ("telemetry", &[]),
-    ("config", &["guard", "margin", "clock"]),
+    ("telemetry", &["clock"]),
+    ("config", &["guard", "margin", "clock", "telemetry"]),
     (
         "alerts",
         &["guard", "margin", "mirror", "clock", "telemetry"],

@@ -3,9 +3,6 @@
 //! Owns: reading market frames, and `premiumIndex`, which tells the same over REST.
 //! Must not know: who wanted them.
 
-use serde::Deserializer as _;
-use serde::de::{Error as _, SeqAccess, Visitor};
-
 use super::{WireError, integer, price, rate, symbol, time_if_any};
 use crate::exchange::text::{clean_text, clean_text_to};
 use crate::exchange::wire::market::{Frame, Tick};
@@ -69,36 +66,23 @@ pub fn market_frame(text: &str, news: &mut impl FnMut(MarketNews)) -> Result<(),
 /// these frames come by the thousand. False sends the frame through the reader that trusts no type,
 /// which also finds the words for what is wrong; that a mark is then told twice changes nothing.
 fn plain_marks(text: &str, news: &mut impl FnMut(MarketNews)) -> bool {
-    if text.starts_with('[') {
-        let mut reader = serde_json::Deserializer::from_str(text);
-        return reader.deserialize_seq(Ticks(news)).is_ok() && reader.end().is_ok();
-    }
-    if text.starts_with("{\"stream\"") {
-        return false;
-    }
-    let mark = serde_json::from_str(text)
-        .ok()
-        .as_ref()
-        .and_then(plain_mark);
-    mark.map(news).is_some()
-}
-
-/// Reads an array of ticks without keeping it.
-struct Ticks<'n, N>(&'n mut N);
-
-impl<'de, N: FnMut(MarketNews)> Visitor<'de> for Ticks<'_, N> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("an array of mark prices")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<(), A::Error> {
-        while let Some(tick) = rows.next_element::<Tick<'de>>()? {
-            let mark = plain_mark(&tick).ok_or_else(|| A::Error::custom("not a plain mark"))?;
-            (self.0)(mark);
+    let Some(mut rest) = text.strip_prefix('[') else {
+        let tick = Tick::scan(text).filter(|(_, rest)| rest.is_empty());
+        let mark = tick.and_then(|(tick, _)| plain_mark(&tick));
+        return mark.map(news).is_some();
+    };
+    loop {
+        let Some((tick, after)) = Tick::scan(rest) else {
+            return false;
+        };
+        let Some(mark) = plain_mark(&tick) else {
+            return false;
+        };
+        news(mark);
+        match after.strip_prefix(',') {
+            Some(next) => rest = next,
+            None => return after == "]",
         }
-        Ok(())
     }
 }
 
