@@ -295,8 +295,9 @@ impl Mirror {
         self.sum_orders(&update.order.symbol);
         match update.origin {
             OrderOrigin::Client => {
-                let working = update.status == OrderStatus::Working;
-                if unheard && working && !promised && !update.order.only_reduces() {
+                // One that filled at once is as unguarded as one that still works.
+                let took_effect = update.status != OrderStatus::Gone;
+                if unheard && took_effect && !promised && !update.order.only_reduces() {
                     change
                         .notices
                         .push(Notice::Unguarded(Box::new(update.order.clone())));

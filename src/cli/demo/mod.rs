@@ -16,7 +16,7 @@ use self::stage::{Account, Folder};
 use self::trader::{Dictionary, market};
 use super::run::current_thread_runtime;
 use super::{DemoArgs, Exit, check, screen};
-use crate::api::client::Client;
+use crate::api::client::EventReader;
 use crate::api::protocol::account::AccountAnswer;
 use crate::api::protocol::answer::CheckAnswer;
 use crate::api::protocol::notice::AlertEvent;
@@ -121,12 +121,14 @@ async fn play(teller: &Teller, alice: &Account, bob: &Account) -> Result<(), Str
     refused += i32::from(verdict.decision == "reject");
     teller.pause(5_000).await;
     teller.say("Bob sends it anyway, past the guard, from his phone.")?;
+    let listening = bob.trader.guard.events(None).await;
+    let mut ears = listening.map_err(|error| error.to_string())?;
     place(bob, &more).await?;
-    let told = alert(&bob.trader.guard, "unguarded").await?;
+    let told = alert(&mut ears, "unguarded").await?;
     teller.say(&format!("  the guard noticed: {}", told.message))?;
     teller.pause(3_000).await;
 
-    fall(teller, alice, bob).await?;
+    fall(teller, alice, bob, &mut ears).await?;
     silence(teller, alice).await?;
     summary(teller, alice, bob, refused).await
 }
@@ -135,7 +137,7 @@ async fn play(teller: &Teller, alice: &Account, bob: &Account) -> Result<(), Str
 async fn ticket(teller: &Teller, alice: &Account, bob: &Account) -> Result<(), String> {
     teller.chapter("\"I put 84 USDT on Bitcoin at 50x.\" Crossed, as the exchange sets it up.")?;
     let crossed = market("BTCUSDT", "BUY", "0.07");
-    let verdict = alice.trader.ask(&crossed).await?;
+    let verdict = alice.trader.wonder(&crossed).await?;
     show(teller, &verdict)?;
     teller.pause(6_000).await;
     teller.say(
@@ -159,12 +161,6 @@ async fn ticket(teller: &Teller, alice: &Account, bob: &Account) -> Result<(), S
         .trader
         .send(Method::POST, "/fapi/v1/leverage", &settings)
         .await?;
-    until(
-        &alice.trader.guard,
-        "the guard hears of isolated 4x",
-        |account| account.pools.iter().any(|pool| pool.asset == "USDT"),
-    )
-    .await?;
     let isolated = market("BTCUSDT", "BUY", "0.005");
     let verdict = agreed(alice, &isolated).await?;
     show(teller, &verdict)?;
@@ -175,10 +171,10 @@ async fn ticket(teller: &Teller, alice: &Account, bob: &Account) -> Result<(), S
 async fn agreed(alice: &Account, order: &Dictionary) -> Result<CheckAnswer<'static>, String> {
     let asked = async {
         loop {
-            let verdict = alice.trader.ask(order).await?;
+            let verdict = alice.trader.wonder(order).await?;
             let isolated = verdict.order.margin_type.as_deref() == Some("ISOLATED");
             if isolated && verdict.decision != "reject" {
-                return Ok(verdict);
+                return alice.trader.ask(order).await;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -188,7 +184,12 @@ async fn agreed(alice: &Account, order: &Dictionary) -> Result<CheckAnswer<'stat
 }
 
 /// The market falls; both accounts side by side, as their guards see them.
-async fn fall(teller: &Teller, alice: &Account, bob: &Account) -> Result<(), String> {
+async fn fall(
+    teller: &Teller,
+    alice: &Account,
+    bob: &Account,
+    ears: &mut EventReader,
+) -> Result<(), String> {
     teller.chapter("The market falls.")?;
     teller.say("  BTCUSDT     Alice: balance  distance     Bob: balance  distance   ratio")?;
     let mut dead = false;
@@ -213,7 +214,7 @@ async fn fall(teller: &Teller, alice: &Account, bob: &Account) -> Result<(), Str
                 .all(|p| p.position_amt.trim_matches(['0', '.']).is_empty())
         {
             dead = true;
-            let told = alert(&bob.trader.guard, "forced").await?;
+            let told = alert(ears, "forced").await?;
             teller.say(&format!(
                 "  {}",
                 screen::red("Bob is liquidated by the exchange.")
@@ -268,7 +269,7 @@ async fn row_with_ratio(account: &Account) -> Result<String, String> {
 /// The stream goes silent: no new risk, and the exit still passes.
 async fn silence(teller: &Teller, alice: &Account) -> Result<(), String> {
     teller.chapter("The exchange's price stream goes silent.")?;
-    alice.exchange.command("mute market 30s")?;
+    alice.exchange.command("mute market 12s")?;
     let order = market("BTCUSDT", "BUY", "0.001");
     let asked = async {
         loop {
@@ -300,7 +301,6 @@ async fn silence(teller: &Teller, alice: &Account) -> Result<(), String> {
     ))?;
     place(alice, &exit).await?;
     teller.say("Alice is out. What cannot add risk always passes.")?;
-    alice.exchange.command("mute market off")?;
     teller.pause(2_000).await;
     Ok(())
 }
@@ -370,37 +370,8 @@ async fn place(account: &Account, order: &Dictionary) -> Result<(), String> {
         .map(drop)
 }
 
-/// Waits until the guard's own figures say this.
-async fn until(
-    guard: &Client,
-    what: &str,
-    holds: impl Fn(&AccountAnswer<'_>) -> bool,
-) -> Result<(), String> {
-    let waited = tokio::time::timeout(Duration::from_secs(10), async {
-        loop {
-            let bytes = guard
-                .get("/v1/account")
-                .await
-                .map_err(|error| error.to_string())?;
-            let account: AccountAnswer<'_> =
-                serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
-            if holds(&account) {
-                return Ok(());
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    });
-    waited
-        .await
-        .map_err(|_| format!("waited in vain: {what}"))?
-}
-
-/// The first alert of this kind among the recent events, or the next one.
-async fn alert(guard: &Client, kind: &str) -> Result<AlertEvent<'static>, String> {
-    let mut events = guard
-        .events(Some("0"))
-        .await
-        .map_err(|error| error.to_string())?;
+/// The next alert of this kind.
+async fn alert(events: &mut EventReader, kind: &str) -> Result<AlertEvent<'static>, String> {
     let heard = tokio::time::timeout(Duration::from_secs(10), async {
         while let Some(event) = events.next().await.map_err(|error| error.to_string())? {
             if event.kind == "alert" {

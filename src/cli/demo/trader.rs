@@ -45,13 +45,22 @@ impl Trader {
         })
     }
 
-    /// May I send this?
+    /// May I send this? Room is promised, for it will be sent.
     pub(super) async fn ask(&self, order: &Dictionary) -> Result<CheckAnswer<'static>, String> {
+        self.put(order, false).await
+    }
+
+    /// What would happen? Nothing is promised.
+    pub(super) async fn wonder(&self, order: &Dictionary) -> Result<CheckAnswer<'static>, String> {
+        self.put(order, true).await
+    }
+
+    async fn put(&self, order: &Dictionary, dry_run: bool) -> Result<CheckAnswer<'static>, String> {
         let order: Map<String, Value> = order
             .iter()
             .map(|(name, value)| ((*name).to_owned(), Value::String(value.clone())))
             .collect();
-        let body = serde_json::json!({ "order": order, "client": "demo" });
+        let body = serde_json::json!({ "order": order, "client": "demo", "dryRun": dry_run });
         let body = serde_json::to_vec(&body).map_err(|error| error.to_string())?;
         let answer = self
             .guard
