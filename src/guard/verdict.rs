@@ -368,7 +368,7 @@ pub struct Judgement {
     pub cleared: Option<Cleared>,
 }
 
-/// Proof that a verdict let an order pass. Only [`super::decide`] and [`super::decide_blind`] make
+/// Proof that a verdict let an order pass. Only [`super::decide()`] and [`super::decide_blind`] make
 /// one; whoever forwards an order asks for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cleared {

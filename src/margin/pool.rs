@@ -2,7 +2,7 @@
 //!
 //! Owns: the running sums of one pool, the indexes that answer "which symbol first" without
 //! walking all of them, and the figures of a pool as it is or as it would be
-//! ([`PoolView`] with replaced symbols).
+//! (a view with replaced symbols).
 //! Must not know: orders that somebody wants to send, policy, time.
 //!
 //! A pool with many symbols costs as much to assess as a pool with one: sums are kept, and the
