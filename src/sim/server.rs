@@ -384,7 +384,12 @@ async fn converse<S>(
             }
             message = stream.next() => match message {
                 Some(Ok(Message::Text(text))) => ws_api::text(hub, id, text.as_str()),
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                Some(Ok(Message::Close(_))) => {
+                    // The answer to a close is already written; clients call its absence a loss.
+                    let _answered = stream.flush().await;
+                    return;
+                }
+                Some(Err(_)) | None => return,
                 Some(Ok(_)) => {}
             }
         }

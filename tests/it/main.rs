@@ -38,6 +38,7 @@ mod recovery;
 mod rig;
 mod scenarios;
 mod sim_client;
+mod sim_clients;
 mod sim_rest;
 mod sim_scenario;
 mod sim_streams;
