@@ -295,6 +295,8 @@ impl Audience for Door {
 
     fn note(&mut self, _note: &Note) {}
 
+    fn alarm(&mut self, _transition: crate::guard::alarm::Transition) {}
+
     fn tick(&mut self, _core: &Core, _clock: &Clock) {
         self.0.tick();
     }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::report::Answer;
 use crate::clock::Now;
+use crate::guard::alarm::{AlarmPolicy, Alarms, Transition};
 use crate::guard::policy::Policy;
 use crate::guard::verdict::{Decision, Judgement, Ladder};
 use crate::guard::{self, Context, Detail};
@@ -52,6 +53,8 @@ pub enum Input {
     },
     /// A new policy is in force.
     Policy(Box<PolicyInForce>),
+    /// Alarms are raised at these levels.
+    AlarmLevels(AlarmPolicy),
     /// The guard is put on another rung by hand.
     Ladder {
         /// The rung.
@@ -103,6 +106,8 @@ pub enum Output {
     Marked(Asset),
     /// Something a person should be told.
     Notice(Notice),
+    /// An alarm was raised, changed or is over.
+    Alarm(Transition),
     /// The guard stands on another rung, or under another policy.
     State,
 }
@@ -164,6 +169,7 @@ pub struct Core {
     watch: Watch,
     ids: DecisionIds,
     last_slept_ms: Option<i64>,
+    alarms: Alarms,
 }
 
 impl Core {
@@ -171,6 +177,7 @@ impl Core {
     #[must_use]
     pub fn new(in_force: PolicyInForce, seed: u64) -> Self {
         Self {
+            alarms: Alarms::new(AlarmPolicy::default(), &in_force.policy),
             mirror: Mirror::new(Bounds::DEFAULT),
             in_force,
             ladder: Ladder::Normal,
@@ -220,8 +227,12 @@ impl Core {
             Input::OutcomeUnknown { decision_id } => {
                 self.mirror.reservations_mut().keep(&decision_id);
             }
+            Input::AlarmLevels(levels) => {
+                self.alarms.set_levels(levels, &self.in_force.policy);
+            }
             Input::Policy(in_force) => {
                 self.in_force = *in_force;
+                self.alarms.set_policy(&self.in_force.policy);
                 self.update_watch(now);
                 outputs.push(Output::State);
             }
@@ -234,6 +245,9 @@ impl Core {
                 self.mirror.reservations_mut().expire(now);
                 self.answer_waiting(now, &mut outputs);
                 self.update_watch(now);
+                let policy = &self.in_force.policy;
+                let told = self.alarms.evaluate(&self.mirror, policy, now);
+                outputs.extend(told.into_iter().map(Output::Alarm));
             }
         }
         outputs
@@ -259,6 +273,10 @@ impl Core {
         let change = self.mirror.apply(event, now);
         self.watch.reads.ask_for(change.wanted);
         let notices = change.notices;
+        for notice in &notices {
+            let told = self.alarms.notice(notice, &self.mirror, now);
+            outputs.extend(told.into_iter().map(Output::Alarm));
+        }
         outputs.extend(notices.into_iter().map(Output::Notice));
         if let Some(id) = change.mark {
             let pool = self.mirror.book().held_in(id).cloned();
@@ -269,6 +287,7 @@ impl Core {
         }
         if change.account {
             outputs.push(Output::Changed);
+            self.alarms.note_change();
             self.update_watch(now);
         }
     }

@@ -19,6 +19,7 @@ use super::report::{Answer, PoolReport};
 use super::systemd::Watchdog;
 use crate::clock::Clock;
 use crate::exchange::{Demand, Full, Note, Resync, Sink};
+use crate::guard::alarm::Transition;
 use crate::margin::account::Symbol;
 use crate::mirror::Notice;
 use crate::mirror::event::{Event, MarkUpdate};
@@ -45,6 +46,9 @@ pub trait Audience: Send {
 
     /// Something a person should be told.
     fn notice(&mut self, notice: &Notice);
+
+    /// An alarm was raised, changed or is over.
+    fn alarm(&mut self, transition: Transition);
 
     /// The guard stands on another rung, or under another policy.
     fn state(&mut self, core: &Core);
@@ -292,6 +296,7 @@ impl Spine {
                 }
             }
             Output::Notice(notice) => self.audience.notice(&notice),
+            Output::Alarm(transition) => self.audience.alarm(transition),
             Output::State => self.audience.state(&self.core),
         }
     }

@@ -6,12 +6,13 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crossguard::clock::Clock;
+use crossguard::clock::{Clock, Now};
 use crossguard::daemon::core::{Core, PolicyInForce};
 use crossguard::daemon::report::PoolReport;
 use crossguard::daemon::{Asked, Audience, GuardHandle, spine};
 use crossguard::exchange::{self, Bytes, Cadence, Credentials, Dial, Environment, Note};
 use crossguard::guard::Detail;
+use crossguard::guard::alarm::Transition;
 use crossguard::guard::policy::Policy;
 use crossguard::guard::verdict::{Code, Decision, Judgement};
 use crossguard::margin::account::PositionSide;
@@ -48,6 +49,7 @@ pub(crate) struct Live {
 struct Told {
     notices: Arc<Mutex<Vec<(i64, Notice)>>>,
     notes: Arc<Mutex<Vec<Note>>>,
+    alarms: Arc<Mutex<Vec<(Now, Transition)>>>,
 }
 
 struct Listener {
@@ -64,6 +66,10 @@ impl Audience for Listener {
         let at_ms = self.clock.now().wall_ms;
         let mut notices = self.told.notices.lock().unwrap();
         notices.push((at_ms, notice.clone()));
+    }
+    fn alarm(&mut self, transition: Transition) {
+        let mut alarms = self.told.alarms.lock().unwrap();
+        alarms.push((self.clock.now(), transition));
     }
     fn state(&mut self, _: &Core) {}
     fn note(&mut self, note: &Note) {
@@ -202,6 +208,11 @@ impl Live {
     /// Everything the guard told people so far.
     pub(crate) fn notices(&self) -> Vec<(i64, Notice)> {
         self.told.notices.lock().unwrap().clone()
+    }
+
+    /// Every alarm that was raised, changed or ended so far.
+    pub(crate) fn alarms(&self) -> Vec<(Now, Transition)> {
+        self.told.alarms.lock().unwrap().clone()
     }
 
     /// Everything the exchange client noted so far.

@@ -6,6 +6,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod alarms;
 mod api_check;
 mod api_contract;
 mod api_events;

@@ -14,6 +14,7 @@ use crate::daemon::core::Core;
 use crate::daemon::report::PoolReport;
 use crate::daemon::{Audience, systemd};
 use crate::exchange::{Note, StreamKind};
+use crate::guard::alarm::{Severity, Transition};
 use crate::journal::Journal;
 use crate::mirror::Notice;
 use crate::mirror::event::LossCause;
@@ -138,6 +139,10 @@ impl Audience for Listener {
         self.say(log_line(notice));
     }
 
+    fn alarm(&mut self, transition: Transition) {
+        self.say(alarm_line(&transition));
+    }
+
     fn state(&mut self, core: &Core) {
         self.door.state(core);
         let (ladder, reason) = core.ladder();
@@ -196,6 +201,22 @@ impl Audience for Listener {
             self.gauges_set = Some(now);
             self.set_gauges(core, now);
         }
+    }
+}
+
+/// An alarm as a line of the log.
+fn alarm_line(transition: &Transition) -> Said {
+    match transition {
+        Transition::Raised(alarm) => {
+            let rule = alarm.key.rule.name();
+            let line = format!("{} {rule}: {}", alarm.severity.name(), alarm.text.what);
+            if alarm.severity == Severity::Info {
+                Said::Info(line)
+            } else {
+                Said::Warning(line)
+            }
+        }
+        Transition::Cleared { key, .. } => Said::Info(format!("over: {}", key.rule.name())),
     }
 }
 

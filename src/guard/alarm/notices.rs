@@ -1,0 +1,83 @@
+//! What happened, as alarms.
+//!
+//! Owns: which notices of the mirror are worth an alarm, and how much they matter.
+//! Must not know: levels, figures.
+
+use super::{Alarms, Key, Rule, Transition, words};
+use crate::clock::Now;
+use crate::mirror::event::OrderOrigin;
+use crate::mirror::{Mirror, Notice};
+
+impl Alarms {
+    /// Takes what the mirror noticed.
+    pub fn notice(&mut self, notice: &Notice, mirror: &Mirror, now: Now) -> Vec<Transition> {
+        let mut told = Vec::new();
+        let pool = |symbol: &str| {
+            let state = mirror.book().state(symbol);
+            state.and_then(|state| state.margin_asset.clone())
+        };
+        let of_symbol = |rule, symbol: &crate::margin::account::Symbol| {
+            Key::of_symbol(rule, pool(symbol.as_str()).as_ref(), symbol)
+        };
+        let (key, text, matters) = match notice {
+            Notice::Unguarded(order) => (
+                of_symbol(Rule::UnguardedOrder, &order.symbol)
+                    .with_part(words::order_number(order)),
+                words::unguarded(order),
+                !order.only_reduces(),
+            ),
+            Notice::Forced { symbol, origin } => {
+                let rule = match origin {
+                    OrderOrigin::Liquidation => Rule::Liquidation,
+                    _ => Rule::ForcedTrade,
+                };
+                (
+                    of_symbol(rule, symbol),
+                    words::forced(symbol, *origin),
+                    true,
+                )
+            }
+            Notice::ProtectionLost { order, refusal } => (
+                of_symbol(Rule::ProtectionLost, &order.symbol)
+                    .with_part(words::order_number(order)),
+                words::protection_lost(order, refusal),
+                true,
+            ),
+            Notice::RequirementRose {
+                symbol,
+                before,
+                after,
+            } => (
+                of_symbol(Rule::RequirementRose, symbol),
+                words::requirement_rose(symbol, *before, *after),
+                true,
+            ),
+            Notice::MarginCall(symbols) => (
+                Key::plain(Rule::MarginCall),
+                words::margin_call(symbols),
+                true,
+            ),
+            Notice::Drifted(drift) => (
+                Key::plain(Rule::Drift),
+                words::drifted(drift),
+                drift.basis_points() >= rust_decimal::Decimal::ONE,
+            ),
+            Notice::OrdersDrifted { unheard, vanished } => (
+                Key::plain(Rule::Drift).with_part("orders"),
+                words::orders_drifted(*unheard, *vanished),
+                *unheard > 0,
+            ),
+            Notice::SuddenlyEmpty { .. } => {
+                (Key::plain(Rule::AccountEmpty), words::account_empty(), true)
+            }
+            // Streams that are lost and keys that are refused last: the planes tell of them.
+            Notice::Live { .. }
+            | Notice::UserStreamLost(_)
+            | Notice::UserStreamGap(_)
+            | Notice::KeyRefused(_)
+            | Notice::KeyAccepted => return told,
+        };
+        self.happened(key, text, matters, now, &mut told);
+        told
+    }
+}
