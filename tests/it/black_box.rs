@@ -238,7 +238,8 @@ impl Exchange {
     }
 
     fn ask(&self, method: &str, path: &str, body: &str) -> Answer {
-        let stream = TcpStream::connect(self.address()).unwrap();
+        let stream = TcpStream::connect(self.address())
+            .unwrap_or_else(|error| panic!("{error}: {}", self.process.said()));
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         ask(stream, method, path, body).unwrap()
     }

@@ -22,7 +22,7 @@ const MARK_AGE_MS_MAX: i64 = 5_500;
 struct Severed(AtomicI64);
 
 impl Severed {
-    fn from_now_on(&self) {
+    fn begins(&self) {
         self.0.store(wall_ms(), Ordering::SeqCst);
     }
 
@@ -90,7 +90,7 @@ fn the_exchange_stopped_silenced_and_started_again() {
     let asked = watched(&guard, |severed| {
         // Silent: connections are accepted by the system, and nobody says a word.
         exchange.process.signal(Signal::STOP);
-        severed.from_now_on();
+        severed.begins();
         guard.until_stale("marks");
         guard.assert_blind(&["marks"]);
         guard.until_stale("account");
@@ -102,7 +102,7 @@ fn the_exchange_stopped_silenced_and_started_again() {
 
         // Stopped: nobody listens.
         exchange.process.kill_9();
-        severed.from_now_on();
+        severed.begins();
         guard.until_stale("account");
         guard.until_stale("marks");
         guard.assert_blind(&["account", "marks"]);
@@ -187,7 +187,7 @@ fn a_middleman_that_cuts_is_survived() {
         // Every connection ends in the middle of something.
         middleman.be(Mood::Until(700));
         middleman.cut();
-        severed.from_now_on();
+        severed.begins();
         guard.until_stale("account");
         guard.until_stale("marks");
         guard.assert_blind(&["account", "marks"]);
@@ -204,7 +204,7 @@ fn n01_a_middleman_that_swallows_everything_is_noticed_and_outlived() {
     let (exchange, middleman, guard) = with_middleman(Mood::Honest);
     watched(&guard, |severed| {
         middleman.be(Mood::BlackHole);
-        severed.from_now_on();
+        severed.begins();
         // What happens meanwhile is not known, and nothing may be allowed as if it had not.
         exchange.say("order BTCUSDT buy 0.05");
         guard.until_stale("marks");

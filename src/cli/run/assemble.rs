@@ -13,8 +13,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::listener::{LADDER_NOTE, Listener, Said};
 use super::recorder::JournalRecorder;
+use super::reload;
 use crate::api;
 use crate::api::events::{Door, Hub};
+use crate::api::record::Recorder;
 use crate::api::server::{self, Parts, Reload};
 use crate::api::socket::{BoundSocket, SocketError};
 use crate::clock::Clock;
@@ -49,8 +51,8 @@ pub(crate) struct Plan {
 
 /// A running daemon.
 pub(crate) struct Running {
-    /// The way to the spine.
-    pub(crate) handle: GuardHandle,
+    /// Reads the policy anew.
+    pub(crate) reload: Reload,
     /// Lines for the log.
     pub(crate) said: mpsc::Receiver<Said>,
     /// Cancelled when one of the threads ends before it should.
@@ -77,7 +79,7 @@ impl Running {
         let hub = Hub::new(plan.clock.now().wall_ms);
         let metrics = Arc::new(Metrics::new());
         let door = Door::new(hub.clone());
-        let listener = Listener::new(door, Arc::clone(&metrics), journal.clone(), log);
+        let listener = Listener::new(door, Arc::clone(&metrics), journal.clone(), log.clone());
         let (mut spine, ends) = spine(
             plan.in_force,
             plan.seed,
@@ -93,11 +95,14 @@ impl Running {
             exchange: sink,
             demand,
         } = ends;
+        let recorder: Arc<dyn Recorder> = Arc::new(JournalRecorder::new(journal));
+        let reload = (plan.reload)(handle.clone());
+        let reload = reload::told(reload, recorder.clone(), log, plan.clock.clone());
         let parts = Parts {
-            handle: handle.clone(),
+            handle,
             reader: api::read_order,
-            recorder: Arc::new(JournalRecorder::new(journal)),
-            reload: (plan.reload)(handle.clone()),
+            recorder,
+            reload: reload.clone(),
             metrics: Arc::new(move || metrics.render()),
             hub,
             clock: plan.clock,
@@ -113,7 +118,7 @@ impl Running {
         let check = start_check_thread(spine, doors, &stop, &failed)?;
         let exchange = start_exchange_thread(plan.exchange, sink, demand, &stop, &failed)?;
         Ok(Self {
-            handle,
+            reload,
             said,
             failed,
             stop,

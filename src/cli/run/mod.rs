@@ -18,6 +18,7 @@ pub(crate) use listener::Said;
 pub(crate) use reload::fixed as fixed_policy;
 
 use super::{Exit, RunArgs, screen};
+use crate::api::record::Peer;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::daemon::core::PolicyInForce;
@@ -115,7 +116,7 @@ fn serve(args: &RunArgs, config: Config) -> Result<(), String> {
                 _ = signals.interrupt.recv() => return,
                 () = failed.cancelled() => return,
                 Some(line) = running.said.recv() => log(&line),
-                _ = signals.hangup.recv() => reload_on_signal(args, &running).await,
+                _ = signals.hangup.recv() => reload_on_signal(&running).await,
             }
         }
     });
@@ -145,13 +146,16 @@ impl Signals {
     }
 }
 
-async fn reload_on_signal(args: &RunArgs, running: &Running) {
-    match reload::reload(args.clone(), running.handle.clone()).await {
-        Ok(answer) => tracing::info!("policy reloaded: {}", answer.changes.join("; ")),
-        Err(mistakes) => {
-            for mistake in mistakes {
-                tracing::warn!("policy not reloaded: {}", telemetry::Safe(&mistake));
-            }
+/// A reload that is in force is told by itself.
+async fn reload_on_signal(running: &Running) {
+    let ourselves = Peer {
+        uid: rustix::process::getuid().as_raw(),
+        gid: rustix::process::getgid().as_raw(),
+        pid: Some(std::process::id()),
+    };
+    if let Err(mistakes) = (running.reload)(ourselves).await {
+        for mistake in mistakes {
+            tracing::warn!("policy not reloaded: {}", telemetry::Safe(&mistake));
         }
     }
 }

@@ -3,6 +3,9 @@
 //! Owns: which journal record a decision becomes, and reading pages off the check thread.
 //! Must not know: files and tables (the journal does), HTTP (the door does).
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use crate::api::record::{Entry, Filter, Line, Page, Peer, Pending, ReadError, Recorder};
 use crate::journal::{self, Journal, JournalError, Kind, Record};
 
@@ -10,11 +13,14 @@ use crate::journal::{self, Journal, JournalError, Kind, Record};
 #[derive(Debug, Clone)]
 pub(crate) struct JournalRecorder {
     journal: Journal,
+    /// Notes so far: two of the same millisecond are two.
+    notes: Arc<AtomicU64>,
 }
 
 impl JournalRecorder {
-    pub(crate) const fn new(journal: Journal) -> Self {
-        Self { journal }
+    pub(crate) fn new(journal: Journal) -> Self {
+        let notes = Arc::default();
+        Self { journal, notes }
     }
 }
 
@@ -38,8 +44,9 @@ impl Recorder for JournalRecorder {
     }
 
     fn note(&self, time_ms: i64, text: String, peer: Peer) {
+        let number = self.notes.fetch_add(1, Ordering::Relaxed);
         let ack = self.journal.append(Record {
-            id: format!("note-{time_ms}-{}", peer.pid.unwrap_or(0)),
+            id: format!("note-{time_ms}-{}-{number}", peer.pid.unwrap_or(0)),
             time_ms,
             kind: Kind::Note,
             decision: String::new(),

@@ -6,11 +6,15 @@
 
 use std::sync::Arc;
 
+use tokio::sync::mpsc;
+
 use super::super::RunArgs;
+use super::listener::Said;
 use super::load;
 use crate::api::protocol::policy::ReloadAnswer;
-use crate::api::record::Peer;
+use crate::api::record::{Peer, Recorder};
 use crate::api::server::Reload;
+use crate::clock::Clock;
 use crate::daemon::GuardHandle;
 use crate::daemon::core::PolicyInForce;
 use crate::guard::policy::{Limit, LimitKey, Policy};
@@ -31,11 +35,47 @@ pub(crate) fn fixed(_: GuardHandle) -> Reload {
     })
 }
 
+/// The same reload, written down and announced, whoever asks for it: a policy that permits more
+/// than before must not come into force in silence.
+pub(super) fn told(
+    reload: Reload,
+    recorder: Arc<dyn Recorder>,
+    log: mpsc::Sender<Said>,
+    clock: Clock,
+) -> Reload {
+    Arc::new(move |peer: Peer| {
+        let (reload, recorder) = (reload.clone(), recorder.clone());
+        let (log, clock) = (log.clone(), clock.clone());
+        Box::pin(async move {
+            let answer = reload(peer).await?;
+            let line = words(&answer);
+            recorder.note(clock.now().wall_ms, line.clone(), peer);
+            let line = if answer.loosened {
+                Said::Warning(line)
+            } else {
+                Said::Info(line)
+            };
+            // A log that does not keep up loses lines; the record is kept all the same.
+            drop(log.try_send(line));
+            Ok(answer)
+        })
+    })
+}
+
+fn words(answer: &ReloadAnswer) -> String {
+    let what = if answer.loosened {
+        "policy loosened"
+    } else {
+        "policy reloaded"
+    };
+    if answer.changes.is_empty() {
+        return format!("{what}: nothing changed");
+    }
+    format!("{what}: {}", answer.changes.join("; "))
+}
+
 /// Reads, proves and puts into force; a configuration with mistakes changes nothing.
-pub(super) async fn reload(
-    args: RunArgs,
-    handle: GuardHandle,
-) -> Result<ReloadAnswer, Vec<String>> {
+async fn reload(args: RunArgs, handle: GuardHandle) -> Result<ReloadAnswer, Vec<String>> {
     let read = tokio::task::spawn_blocking(move || load(&args)).await;
     let config = read.map_err(|error| vec![error.to_string()])??;
     let gone = |error: crate::daemon::GuardGone| vec![error.to_string()];
