@@ -70,8 +70,9 @@ impl Scenario {
     pub fn parse(text: &str) -> Result<Self, Vec<Mistake>> {
         let mut lines = Vec::new();
         let mut mistakes = Vec::new();
+        let mut tables = grammar::Tables::new();
         for (index, raw) in text.lines().enumerate() {
-            match parse_numbered(raw, index + 1) {
+            match parse_numbered(raw, index + 1, &mut tables) {
                 Ok(Some(line)) => lines.push(line),
                 Ok(None) => {}
                 Err(mistake) => mistakes.push(mistake),
@@ -90,10 +91,15 @@ impl Scenario {
 /// # Errors
 /// The line's first mistake, numbered as line 1.
 pub fn parse_line(raw: &str) -> Result<Option<Statement>, Mistake> {
-    parse_numbered(raw, 1).map(|line| line.map(|line| line.statement))
+    parse_numbered(raw, 1, &mut grammar::Tables::new()).map(|line| line.map(|line| line.statement))
 }
 
-fn parse_numbered(raw: &str, number: usize) -> Result<Option<Line>, Mistake> {
+/// A `table` line says nothing by itself: its tiers stand wherever `brackets NAME as TABLE` asks.
+fn parse_numbered(
+    raw: &str,
+    number: usize,
+    tables: &mut grammar::Tables,
+) -> Result<Option<Line>, Mistake> {
     if raw.len() > LINE_BYTES_MAX {
         return Err(Mistake {
             line: number,
@@ -105,8 +111,14 @@ fn parse_numbered(raw: &str, number: usize) -> Result<Option<Line>, Mistake> {
     if words.is_empty() {
         return Ok(None);
     }
+    if words.take("table") {
+        let (name, tiers) = grammar::table(&mut words)?;
+        words.end()?;
+        tables.insert(name, tiers);
+        return Ok(None);
+    }
     let text = words.text().to_owned();
-    let statement = grammar::statement(&mut words)?;
+    let statement = grammar::statement(&mut words, tables)?;
     words.end()?;
     Ok(Some(Line {
         number,

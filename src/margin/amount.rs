@@ -435,12 +435,17 @@ impl Price {
         exact_mul(self.0, exact_add(Decimal::ONE, by.0)?).map(Self)
     }
 
-    /// The fraction of `from` that lies between the two prices; rounded half-even at 28 digits.
+    /// The fraction of `from` that lies between the two prices; difference and quotient rounded
+    /// half-even at 28 digits.
     ///
     /// # Errors
     /// [`ArithmeticError`] when `from` is zero or digits overflow.
     pub fn distance_from(self, from: Self) -> Result<Rate, ArithmeticError> {
-        quotient(exact_sub(self.0, from.0)?.abs(), from.0).map(Rate)
+        let between = self
+            .0
+            .checked_sub(from.0)
+            .ok_or(ArithmeticError::Overflow)?;
+        quotient(between.abs(), from.0).map(Rate)
     }
 }
 

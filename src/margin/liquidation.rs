@@ -15,8 +15,8 @@ use rust_decimal::Decimal;
 
 use super::account::{Leg, Legs};
 use super::amount::{
-    Amount, ArithmeticError, MarkPrice, Notional, Price, QUOTIENT_DECIMALS, Rate, exact_add,
-    exact_mul, exact_sub, quotient, round,
+    Amount, ArithmeticError, MarkPrice, Notional, Price, Rate, exact_add, exact_mul, exact_sub,
+    quotient, round,
 };
 use super::bracket::{BRACKETS_MAX, BracketTable};
 use super::contribution::unrealized_pnl;
@@ -283,10 +283,13 @@ impl<'a> Exposure<'a> {
     }
 }
 
-/// A root is a quotient: rounded half-even at [`QUOTIENT_DECIMALS`], so that its distance from the
-/// mark stays within 28 digits.
+/// Decimals of a root. Billions of coins at a ten-thousandth each are held, and what a price loses
+/// behind its last decimal, the quantity multiplies.
+const ROOT_DECIMALS: u32 = 20;
+
+/// A root is a quotient: rounded half-even at [`ROOT_DECIMALS`].
 fn rounded(price: Decimal) -> Price {
-    Price::new(round(price, QUOTIENT_DECIMALS))
+    Price::new(round(price, ROOT_DECIMALS))
 }
 
 /// The adverse move to a price as a fraction of the mark.

@@ -14,8 +14,8 @@ use rust_decimal::Decimal;
 
 use super::account::{Asset, Symbol, SymbolState};
 use super::amount::{
-    Amount, ArithmeticError, Notional, Price, QUOTIENT_DECIMALS, Rate, exact_add, exact_mul,
-    exact_sub, quotient, round,
+    Amount, ArithmeticError, Notional, Price, QUOTIENT_DECIMALS, QUOTIENT_NOISE_DECIMALS, Rate,
+    exact_add, exact_mul, exact_sub, quotient, round,
 };
 use super::bracket::BRACKETS_MAX;
 use super::contribution::{Contribution, Missing};
@@ -299,6 +299,9 @@ impl<M: Members> PoolView<'_, M> {
     pub(super) fn available_balance(&self) -> Result<Amount, ArithmeticError> {
         let reserved = self.initial_margin()?;
         let reserved = reserved.plus(self.sums.isolated_open_order_initial_margin)?;
+        // Only the quotients have noise. The balance is exact, to a fifteenth decimal where an entry
+        // price has twelve, and must not be rounded with them: it decides where the figure is cut.
+        let reserved = Amount::new(round(reserved.get(), QUOTIENT_NOISE_DECIMALS));
         Ok(self.margin_balance()?.minus(reserved)?.max(Amount::ZERO))
     }
 

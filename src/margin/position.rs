@@ -4,7 +4,9 @@
 //! Must not know: policy, time.
 
 use super::account::{Leg, MarginMode, PositionSide, Symbol};
-use super::amount::{Amount, ArithmeticError, MarkPrice, Notional, Price, Rate};
+use super::amount::{
+    Amount, ArithmeticError, MarkPrice, Notional, Price, QUOTIENT_DECIMALS, Rate, round,
+};
 use super::book::{Unknown, WhatIf};
 use super::contribution::{Missing, unrealized_pnl};
 use super::liquidation::{Direction, Exposure, LiquidationPrices, move_to};
@@ -155,10 +157,15 @@ fn adverse_price(
     }
 }
 
-/// Liquidation prices are quotients: cut to eight decimals here, so that the product stays exact.
+/// A liquidation price is a quotient: where the product does not fit 28 digits it is rounded
+/// half-even like one. Cutting the price instead would be multiplied by the quantity.
 fn price_times_quantity(price: Price, leg: &Leg) -> Result<Notional, ArithmeticError> {
     match price.times(leg.quantity) {
-        Err(ArithmeticError::Inexact) => price.cut().times(leg.quantity),
+        Err(ArithmeticError::Inexact) => {
+            let product = price.get().checked_mul(leg.quantity.get());
+            let product = product.ok_or(ArithmeticError::Overflow)?;
+            Ok(Notional::new(round(product, QUOTIENT_DECIMALS)))
+        }
         result => result,
     }
 }

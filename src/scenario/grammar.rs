@@ -1,5 +1,7 @@
 //! The grammar of every statement that is not a mishap: one function per statement.
 
+use std::collections::BTreeMap;
+
 use rust_decimal::Decimal;
 
 use super::Mistake;
@@ -16,13 +18,16 @@ const MARGIN_TYPES: &[(&str, MarginType)] = &[
 ];
 const SIDES: &[(&str, Side)] = &[("buy", Side::Buy), ("sell", Side::Sell)];
 
+/// Bracket tables that were given a name.
+pub(super) type Tables = BTreeMap<String, Vec<Tier>>;
+
 /// Parses one statement.
-pub(super) fn statement(words: &mut Cursor) -> Result<Statement, Mistake> {
+pub(super) fn statement(words: &mut Cursor, tables: &Tables) -> Result<Statement, Mistake> {
     let start = words.mistake("");
     let verb = words.word("a statement")?;
-    if let Some(found) = nested(&verb, words)
+    if let Some(found) = nested(&verb, words, tables)
         .or_else(|| account(&verb, words))
-        .or_else(|| market(&verb, words))
+        .or_else(|| market(&verb, words, tables))
         .or_else(|| trading(&verb, words))
     {
         return found;
@@ -36,15 +41,15 @@ pub(super) fn statement(words: &mut Cursor) -> Result<Statement, Mistake> {
     }
 }
 
-fn nested(verb: &str, words: &mut Cursor) -> Option<Result<Statement, Mistake>> {
+fn nested(verb: &str, words: &mut Cursor, tables: &Tables) -> Option<Result<Statement, Mistake>> {
     Some(match verb {
         "at" => words.duration().and_then(|after| {
             Ok(Statement::At {
                 after,
-                statement: Box::new(statement(words)?),
+                statement: Box::new(statement(words, tables)?),
             })
         }),
-        "silent" => statement(words).map(|inner| Statement::Silent(Box::new(inner))),
+        "silent" => statement(words, tables).map(|inner| Statement::Silent(Box::new(inner))),
         "expect" => Ok(Statement::Expect(words.rest())),
         _ => return None,
     })
@@ -95,7 +100,7 @@ fn account(verb: &str, words: &mut Cursor) -> Option<Result<Statement, Mistake>>
     })
 }
 
-fn market(verb: &str, words: &mut Cursor) -> Option<Result<Statement, Mistake>> {
+fn market(verb: &str, words: &mut Cursor, tables: &Tables) -> Option<Result<Statement, Mistake>> {
     Some(match verb {
         "seed" => words.integer("a seed").map(Statement::Seed),
         "symbol" => symbol(words).map(Statement::Symbol),
@@ -105,7 +110,7 @@ fn market(verb: &str, words: &mut Cursor) -> Option<Result<Statement, Mistake>> 
                 status: words.word("a status such as `TRADING`")?,
             })
         }),
-        "brackets" => brackets(words),
+        "brackets" => brackets(words, tables),
         "index" => index(words),
         "mark" => named(words).and_then(|symbol| {
             Ok(Statement::Mark {
@@ -265,12 +270,30 @@ fn index(words: &mut Cursor) -> Result<Statement, Mistake> {
     }
 }
 
-fn brackets(words: &mut Cursor) -> Result<Statement, Mistake> {
+fn brackets(words: &mut Cursor, tables: &Tables) -> Result<Statement, Mistake> {
     let symbol = named(words)?;
-    let mut tiers = Vec::new();
     if words.take("none") {
+        let tiers = Vec::new();
         return Ok(Statement::Brackets { symbol, tiers });
     }
+    if words.take("as") {
+        let known = words.peek().and_then(|name| tables.get(name)).cloned();
+        let tiers = known.ok_or_else(|| words.unexpected("the name of a `table` above"))?;
+        words.word("a table")?;
+        return Ok(Statement::Brackets { symbol, tiers });
+    }
+    let tiers = tiers(words)?;
+    Ok(Statement::Brackets { symbol, tiers })
+}
+
+/// Parses `NAME floor cap rate leverage | …` behind `table`.
+pub(super) fn table(words: &mut Cursor) -> Result<(String, Vec<Tier>), Mistake> {
+    let name = words.word("a name for the table")?;
+    Ok((name, tiers(words)?))
+}
+
+fn tiers(words: &mut Cursor) -> Result<Vec<Tier>, Mistake> {
+    let mut tiers = Vec::new();
     loop {
         tiers.push(Tier {
             floor: words.decimal("a floor")?,
@@ -279,7 +302,7 @@ fn brackets(words: &mut Cursor) -> Result<Statement, Mistake> {
             leverage_max: words.leverage()?,
         });
         if !words.take("|") {
-            return Ok(Statement::Brackets { symbol, tiers });
+            return Ok(tiers);
         }
     }
 }

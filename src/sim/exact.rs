@@ -63,15 +63,21 @@ impl Fixed {
     }
 
     /// Product; exact up to eighteen decimals, cut toward zero beyond.
+    ///
+    /// Both numbers are taken apart into whole and fraction: of the four partial products only that
+    /// of the fractions has decimals to lose, and it fits 128 bits.
     pub(crate) fn times(self, other: Self) -> Self {
-        const SPLITS: [(u32, u32); 4] = [(9, 9), (6, 12), (12, 6), (18, 0)];
-        for (left, right) in SPLITS {
-            let (left, right) = (power(left), power(right));
-            if self.0 % left == 0 && other.0 % right == 0 {
-                return Self((self.0 / left).saturating_mul(other.0 / right));
-            }
-        }
-        saturated(&(BigInt::from(self.0) * BigInt::from(other.0) / BigInt::from(ONE)))
+        let unit = ONE.unsigned_abs();
+        let (left, right) = (self.0.unsigned_abs(), other.0.unsigned_abs());
+        let (left_whole, left_part) = (left / unit, left % unit);
+        let (right_whole, right_part) = (right / unit, right % unit);
+        let size = left_whole
+            .saturating_mul(right)
+            .saturating_add(left_part.saturating_mul(right_whole))
+            .saturating_add(left_part * right_part / unit);
+        let size = i128::try_from(size).unwrap_or(i128::MAX);
+        let negative = (self.0 < 0) != (other.0 < 0);
+        Self(if negative { -size } else { size })
     }
 
     /// Quotient cut toward zero; `None` for a zero divisor.
@@ -241,6 +247,16 @@ impl Shares {
         }
     }
 
+    /// Takes another sum, which is part of this one, out again.
+    pub(crate) fn take(&mut self, part: &Self) {
+        self.whole = self.whole.saturating_sub(part.whole);
+        if part.numerator > 0 {
+            // A fraction taken is the rest of one added, and one whole step taken.
+            self.whole = self.whole.saturating_sub(1);
+            self.add_fraction(part.denominator - part.numerator, part.denominator);
+        }
+    }
+
     fn add_fraction(&mut self, numerator: u128, denominator: u128) {
         let own = self.denominator.max(1);
         let shared = greatest_common_divisor(own, denominator);
@@ -300,11 +316,17 @@ mod tests {
     }
 
     #[test]
-    fn long_fractions_fall_back_to_wide_integers() {
+    fn long_fractions_keep_eighteen_decimals() {
         let entry = fixed("62059.976912345678");
         assert_eq!(
             entry.times(fixed("0.123456")).plain(),
             "7661.676509690548023168"
+        );
+        assert_eq!(
+            fixed("-62059.976912345678")
+                .times(fixed("0.123456789012345678"))
+                .plain(),
+            "-7661.725475778504355555"
         );
         assert_eq!(
             fixed("1").over(fixed("3")).unwrap().text(12),

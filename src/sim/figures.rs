@@ -10,6 +10,7 @@ use crate::scenario::{AssetMode, PositionSide, Side};
 
 use super::account::{Account, Contracts, Leg, Order, Position};
 use super::contract::Contract;
+use super::edge::Scales;
 use super::exact::{Fixed, Shares};
 
 /// Figures of one margin asset.
@@ -85,6 +86,11 @@ pub(crate) struct Standing {
 impl Standing {
     pub(crate) fn is_liquidated(&self) -> bool {
         self.equity <= self.maintenance
+    }
+
+    /// What is left above the maintenance margin.
+    pub(crate) fn headroom(&self) -> Fixed {
+        self.equity - self.maintenance
     }
 }
 
@@ -240,111 +246,35 @@ impl<'a> Figures<'a> {
     }
 
     /// Whether two margin assets share a pool.
-    fn shares_pool(&self, left: &str, right: &str) -> bool {
+    pub(crate) fn shares_pool(&self, left: &str, right: &str) -> bool {
         self.account.assets == AssetMode::Multi || left == right
+    }
+
+    /// The crossed positions of the pool an asset belongs to.
+    pub(crate) fn crossed(
+        &self,
+        asset: &str,
+    ) -> impl Iterator<Item = (&'a Contract, &'a Position)> {
+        let figures = *self;
+        self.account
+            .open_positions()
+            .filter(move |((symbol, _), _)| !figures.account.is_isolated(symbol))
+            .filter_map(move |((symbol, _), position)| {
+                Some((figures.contracts.get(symbol)?, position))
+            })
+            .filter(move |(contract, _)| figures.shares_pool(&contract.margin_asset, asset))
     }
 
     /// Equity and maintenance margin of the crossed pool an asset belongs to.
     pub(crate) fn pool(&self, asset: &str) -> Standing {
-        self.pool_at(asset, None)
-    }
-
-    fn pool_at(&self, asset: &str, moved: Option<(&str, Fixed)>) -> Standing {
-        let mut equities: BTreeMap<&str, Fixed> = BTreeMap::new();
-        for (held, cross) in &self.account.cross {
-            if self.shares_pool(held, asset) {
-                equities.insert(held, *cross);
-            }
-        }
-        let mut maintenance = Fixed::ZERO;
-        for ((symbol, _), position) in self.account.open_positions() {
-            let Some(contract) = self.contracts.get(symbol) else {
-                continue;
-            };
-            if self.account.is_isolated(symbol) || !self.shares_pool(&contract.margin_asset, asset)
-            {
-                continue;
-            }
-            let mark = match moved {
-                Some((name, price)) if name == symbol => price,
-                _ => contract.mark,
-            };
-            *equities.entry(&contract.margin_asset).or_default() += position.unrealized(mark);
-            let needed = contract
-                .brackets
-                .maintenance(position.amount.times(mark).abs());
-            maintenance += needed.times(self.account.rates(&contract.margin_asset).1);
-        }
-        let value = |(asset, equity): (&&str, &Fixed)| {
-            let (bid, ask) = self.account.rates(asset);
-            equity.times(bid).min(equity.times(ask))
-        };
-        Standing {
-            equity: equities.iter().map(value).sum(),
-            maintenance,
-        }
+        Scales::pool(*self, asset, None).weigh(|contract| contract.mark)
     }
 
     /// Equity and maintenance margin that decide over one leg: its own when isolated.
     pub(crate) fn standing(&self, leg: &Leg) -> Standing {
-        self.standing_at(leg, None)
-    }
-
-    fn standing_at(&self, leg: &Leg, price: Option<Fixed>) -> Standing {
-        let Some(contract) = self.contracts.get(&leg.0) else {
-            return Standing::default();
-        };
-        let price = price.unwrap_or(contract.mark);
-        if !self.account.is_isolated(&leg.0) {
-            return self.pool_at(&contract.margin_asset, Some((&leg.0, price)));
-        }
-        let position = self.account.position(&leg.0, leg.1);
-        Standing {
-            equity: position.isolated_wallet + position.unrealized(price),
-            maintenance: contract
-                .brackets
-                .maintenance(position.amount.times(price).abs()),
-        }
-    }
-
-    /// The price at which this contract alone liquidates what the leg belongs to, found by
-    /// halving; zero when there is none on the side where the account loses.
-    pub(crate) fn liquidation_price(&self, leg: &Leg) -> Fixed {
-        let Some(contract) = self.contracts.get(&leg.0) else {
-            return Fixed::ZERO;
-        };
-        let mark = contract.mark;
-        let headroom = |price: Fixed| {
-            let standing = self.standing_at(leg, Some(price));
-            standing.equity - standing.maintenance
-        };
-        if self.account.position(&leg.0, leg.1).amount.is_zero() || !mark.is_positive() {
-            return Fixed::ZERO;
-        }
-        let falls_below = headroom(mark + contract.tick) > headroom(mark);
-        let mut dead = if falls_below {
-            Fixed::ZERO
-        } else {
-            mark + mark
-        };
-        let mut alive = mark;
-        let mut doublings = 0;
-        while headroom(dead).is_positive() {
-            if falls_below || doublings > 30 {
-                return Fixed::ZERO;
-            }
-            alive = dead;
-            dead = dead + dead;
-            doublings += 1;
-        }
-        while (dead - alive).abs() > Fixed::ULP {
-            let middle = dead.midpoint(alive);
-            if headroom(middle).is_positive() {
-                alive = middle;
-            } else {
-                dead = middle;
-            }
-        }
-        alive
+        let scales = self.scales(leg);
+        scales.map_or_else(Standing::default, |(_, scales)| {
+            scales.weigh(|contract| contract.mark)
+        })
     }
 }

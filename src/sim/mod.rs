@@ -10,10 +10,12 @@ mod account;
 mod clock;
 mod contract;
 mod deliver;
+mod edge;
 mod exact;
 mod faults;
 mod figures;
 mod hub;
+mod ledger;
 mod params;
 mod random;
 mod refusal;
@@ -40,6 +42,7 @@ use crate::scenario::{self, Scenario};
 use clock::Clock;
 use hub::{Core, Hub};
 
+pub use ledger::{Ledger, LedgerKiller, LedgerPool, LedgerPosition};
 pub use truth::{
     TrueAlgoOrder, TrueAsset, TrueOrder, TruePosition, TrueSettings, TrueUsage, Truth,
 };

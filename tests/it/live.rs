@@ -16,7 +16,7 @@ use crossguard::guard::alarm::Transition;
 use crossguard::guard::policy::Policy;
 use crossguard::guard::verdict::{Code, Decision, Judgement};
 use crossguard::margin::account::PositionSide;
-use crossguard::margin::amount::{cut, cut_quotient};
+use crossguard::margin::amount::cut;
 use crossguard::mirror::Notice;
 use crossguard::mirror::plane::Plane;
 use crossguard::scenario::{self, Scenario, Statement};
@@ -335,7 +335,6 @@ impl Live {
                 .get(name)
                 .ok_or("a pool the exchange does not know")?;
             let exact = |figure: Decimal| cut(figure).normalize().to_string();
-            let quotient = |figure: Decimal| cut_quotient(figure).normalize().to_string();
             let rows = [
                 (
                     "crossUnPnl",
@@ -349,15 +348,12 @@ impl Live {
                 ),
                 (
                     "availableBalance",
-                    quotient(figures.available_balance.get()),
+                    exact(figures.available_balance.get()),
                     &theirs.available_balance,
                 ),
             ];
             for (figure, ours, theirs) in rows {
-                let is_near = figure == "availableBalance" && is_a_unit_apart(&ours, theirs);
-                if !is_near {
-                    same_figure(name, figure, &ours, theirs)?;
-                }
+                same_figure(name, figure, &ours, theirs)?;
             }
         }
         Ok(())
@@ -432,15 +428,6 @@ impl Live {
 
 fn plain(figure: Decimal) -> String {
     figure.normalize().to_string()
-}
-
-/// Quotients of margin and of average entry prices are carried on with different digits by the two
-/// ledgers, and one may stand on the other side of a cut at the eighth decimal.
-fn is_a_unit_apart(ours: &str, theirs: &str) -> bool {
-    match (ours.parse::<Decimal>(), theirs.parse::<Decimal>()) {
-        (Ok(ours), Ok(theirs)) => (ours - theirs).abs() <= Decimal::new(1, 8),
-        _ => false,
-    }
 }
 
 fn same_figure(of: &str, figure: &str, ours: &str, theirs: &str) -> Result<(), String> {

@@ -90,6 +90,11 @@ impl Rig {
                     .join("\n")
             )
         });
+        Self::from_scenario(&scenario)
+    }
+
+    /// An account as the scenario says; `expect` lines are given back with their line numbers.
+    pub(crate) fn from_scenario(scenario: &Scenario) -> (Self, Vec<(usize, String)>) {
         let mut rig = Self::new();
         let mut expectations = Vec::new();
         for line in &scenario.lines {

@@ -16,6 +16,7 @@ use crossguard::margin::pool::PoolAssessment;
 use crossguard::margin::position::PositionAssessment;
 use rust_decimal::Decimal;
 
+use crate::real_brackets::table_lines;
 use crate::rig::{Rig, asset};
 
 #[test]
@@ -26,15 +27,17 @@ fn every_scenario_holds() {
         .map(|entry| entry.unwrap().path())
         .collect();
     files.sort();
+    let tables = table_lines();
     let mut expectations = 0;
     let mut failures = Vec::new();
     for file in &files {
         let text = fs::read_to_string(file).unwrap();
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
         for account in text.split("\n---\n") {
-            let (mut rig, expected) = Rig::from_text(account);
+            let (mut rig, expected) = Rig::from_text(&format!("{tables}{account}"));
             expectations += expected.len();
             for (line, expectation) in expected {
+                let line = line - tables.lines().count();
                 if let Err(found) = hold(&mut rig, &expectation) {
                     failures.push(format!(
                         "{name}, account line {line}: {expectation}\n   {found}"

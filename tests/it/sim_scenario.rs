@@ -58,6 +58,20 @@ fn all_mistakes_are_told_with_line_and_column() {
 }
 
 #[test]
+fn a_named_table_stands_wherever_it_is_asked_for() {
+    let text = "table T 0 10 0.01 50x | 10 20 0.02 25x\nbrackets AAA as T\nbrackets BBB as T\n";
+    let scenario = Scenario::parse(text).unwrap();
+    let written = Scenario::parse("brackets BBB 0 10 0.01 50x | 10 20 0.02 25x").unwrap();
+    assert_eq!(scenario.lines.len(), 2);
+    assert_eq!(scenario.lines[1].statement, written.lines[0].statement);
+    let mistakes = Scenario::parse("brackets AAA as T\ntable T 0 10 0.01 50x").unwrap_err();
+    assert_eq!(
+        mistakes[0].to_string(),
+        "line 1, column 17: expected the name of a `table` above, found `T`"
+    );
+}
+
+#[test]
 fn numbers_are_plain_and_bounded() {
     let long = "1".repeat(29);
     for bad in ["1e3", "1_000", "", "--1", "NaN", &long] {

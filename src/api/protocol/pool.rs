@@ -114,7 +114,7 @@ impl<'a> From<&'a PoolAssessment> for PoolFigures<'a> {
             open_order_initial_margin: Figure::margin(pool.open_order_initial_margin),
             initial_margin: Figure::margin(pool.initial_margin),
             maintenance_margin: Figure::money(pool.maintenance_margin),
-            available_balance: Figure::margin(pool.available_balance),
+            available_balance: Figure::money(pool.available_balance),
             margin_ratio: pool.margin_ratio.map_or(Figure::NONE, Figure::fraction),
             headroom: Figure::money(pool.headroom),
             distance: pool

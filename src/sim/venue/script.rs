@@ -5,7 +5,7 @@ use crate::scenario::{
     SymbolLine,
 };
 
-use super::super::account::{Collateral, Leg, OrderKind, Settings};
+use super::super::account::{Collateral, Leg, Order, OrderKind, Settings, Status};
 use super::super::contract::{Brackets, Contract};
 use super::super::exact::Fixed;
 use super::super::refusal::Refusal;
@@ -63,6 +63,53 @@ impl Venue {
             Statement::At { .. } | Statement::Expect(_) => Ok(()),
             _ => self.script_account(statement),
         }
+    }
+
+    /// Takes a statement as written: nothing is matched, refused for want of margin, liquidated or
+    /// told. Lines that only make sense on a running exchange do nothing.
+    pub(crate) fn lay(&mut self, statement: &Statement) -> Result<(), String> {
+        self.opening = true;
+        let outcome = match statement {
+            Statement::Order(line) if line.conditional.is_none() => self.lay_order(line),
+            Statement::Order(_) => Ok(()),
+            Statement::Mark { symbol, price } => {
+                fixed(*price).and_then(|price| self.set_mark(symbol, price))
+            }
+            other => self.script(other),
+        };
+        self.user.clear();
+        self.market.clear();
+        outcome.map_err(|refusal| format!("{statement:?}: {}", refusal.message))
+    }
+
+    fn lay_order(&mut self, line: &OrderLine) -> Outcome {
+        let id = self.new_id();
+        let number = |value: Option<rust_decimal::Decimal>| fixed(value.unwrap_or_default());
+        let order = Order {
+            id,
+            client_id: line.id.clone().unwrap_or_default(),
+            symbol: line.symbol.clone(),
+            side: line.side,
+            leg: line.position_side,
+            kind: OrderKind::Limit,
+            original_kind: OrderKind::Limit.name().to_owned(),
+            time_in_force: line.time_in_force.clone(),
+            quantity: number(line.quantity)?,
+            price: number(line.price)?,
+            stop_price: Fixed::ZERO,
+            reduce_only: line.reduce_only,
+            close_position: line.close_position,
+            working_type: "CONTRACT_PRICE",
+            good_till_ms: 0,
+            executed: Fixed::ZERO,
+            turnover: Fixed::ZERO,
+            status: Status::New,
+            created_ms: self.now_ms,
+            updated_ms: self.now_ms,
+            algo: None,
+        };
+        self.account.orders.insert(id, order);
+        Ok(())
     }
 
     fn script_account(&mut self, statement: &Statement) -> Outcome {

@@ -1,0 +1,359 @@
+//! The engine against the simulator's own ledger, on random accounts.
+//!
+//! Both read the same scenario text and share nothing after it: the engine keeps running sums in
+//! decimals and solves for prices; the ledger counts in integers, adds margins as fractions and finds
+//! prices by trial and halving. `cargo test` compares a slice; all of it is
+//!
+//! ```text
+//! CROSSGUARD_ACCOUNTS=100000 cargo test --release --test it second_ledger -- --nocapture
+//! ```
+//!
+//! `CROSSGUARD_SEED` sets the first seed. Every account has one of its own, which a failure names
+//! together with the account's text.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crossguard::margin::account::PositionSide;
+use crossguard::margin::amount::parse;
+use crossguard::margin::liquidation::{Direction, LiquidationPrices};
+use crossguard::margin::pool::{PoolAssessment, Survival};
+use crossguard::margin::position::PositionAssessment;
+use crossguard::scenario::{self, Scenario, Statement};
+use crossguard::sim::{Ledger, LedgerPool, LedgerPosition};
+use rust_decimal::Decimal;
+
+use crate::random_accounts::{Shape, account};
+use crate::rig::{Rig, asset};
+
+/// Accounts compared by a plain `cargo test`.
+const SLICE: u64 = 200;
+
+/// The shipped policy's horizon, which the rig judges by.
+const HORIZON: &str = "0.10";
+
+/// One unit in the eighth decimal.
+const UNIT: Decimal = Decimal::from_parts(1, 0, 0, false, 8);
+
+const SINGLE: Shape = Shape {
+    contracts_max: 40,
+    assets: &["USDT", "USDC", "BTC"],
+    is_multi: false,
+};
+
+/// How far two figures were ever apart, by name, and how often they were compared.
+#[derive(Default)]
+struct Gaps(BTreeMap<&'static str, (u64, Decimal)>);
+
+impl Gaps {
+    fn compare(&mut self, name: &'static str, ours: Decimal, theirs: &str) -> Result<(), String> {
+        // Eighteen decimals behind a price beyond a billion are more than a decimal holds.
+        let digits_kept = theirs.len().min(28);
+        let theirs =
+            parse(&theirs[..digits_kept]).map_err(|error| format!("{name} {theirs}: {error}"))?;
+        let gap = (ours - theirs).abs();
+        let entry = self.0.entry(name).or_default();
+        entry.0 += 1;
+        entry.1 = entry.1.max(gap);
+        if gap <= UNIT {
+            Ok(())
+        } else {
+            Err(format!("{name}: engine {ours}, ledger {theirs}"))
+        }
+    }
+
+    fn compare_if_any(
+        &mut self,
+        name: &'static str,
+        ours: Option<Decimal>,
+        theirs: Option<&String>,
+    ) -> Result<(), String> {
+        match (ours, theirs) {
+            (None, None) => Ok(()),
+            (Some(ours), Some(theirs)) => self.compare(name, ours, theirs),
+            (ours, theirs) => Err(format!("{name}: engine {ours:?}, ledger {theirs:?}")),
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        for (name, (count, gap)) in &other.0 {
+            let entry = self.0.entry(name).or_default();
+            entry.0 += count;
+            entry.1 = entry.1.max(*gap);
+        }
+    }
+}
+
+fn compare_account(seed: u64, shape: Shape, gaps: &mut Gaps) -> Result<(), String> {
+    let text = account(seed, shape);
+    let scenario = Scenario::parse(&text).map_err(|mistakes| format!("{mistakes:?}\n{text}"))?;
+    let ledger = Ledger::of(scenario.lines.iter().map(|line| &line.statement))?;
+    let (rig, _) = Rig::from_scenario(&scenario);
+    let mut outcome = Ok(());
+    for name in pools_of(&scenario) {
+        outcome = outcome.and_then(|()| {
+            let theirs = ledger.pool(name, HORIZON)?;
+            let ours = rig.core.pool_report(&asset(name)).figures;
+            let ours = ours.map_err(|unknown| unknown.to_string())?;
+            compare_pool(&ours, &theirs, gaps).map_err(|gap| format!("pool {name}: {gap}"))
+        });
+    }
+    outcome
+        .and_then(|()| compare_positions(&rig, &ledger, gaps))
+        .map_err(|gap| format!("seed {seed}: {gap}\n{text}"))
+}
+
+fn pools_of(scenario: &Scenario) -> Vec<&str> {
+    let wallets = scenario
+        .lines
+        .iter()
+        .filter_map(|line| match &line.statement {
+            Statement::Wallet { asset, .. } => Some(asset.as_str()),
+            _ => None,
+        });
+    wallets.collect()
+}
+
+fn compare_pool(ours: &PoolAssessment, theirs: &LedgerPool, gaps: &mut Gaps) -> Result<(), String> {
+    let sums = [
+        (
+            "crossWalletBalance",
+            ours.cross_wallet_balance.get(),
+            &theirs.cross_wallet_balance,
+        ),
+        (
+            "crossUnPnl",
+            ours.cross_unrealized_pnl.get(),
+            &theirs.cross_unrealized_profit,
+        ),
+        (
+            "marginBalance",
+            ours.margin_balance.get(),
+            &theirs.margin_balance,
+        ),
+        (
+            "maintMargin",
+            ours.maintenance_margin.get(),
+            &theirs.maintenance_margin,
+        ),
+        (
+            "positionInitialMargin",
+            ours.position_initial_margin.get(),
+            &theirs.position_initial_margin,
+        ),
+        (
+            "openOrderInitialMargin",
+            ours.open_order_initial_margin.get(),
+            &theirs.open_order_initial_margin,
+        ),
+        (
+            "initialMargin",
+            ours.initial_margin.get(),
+            &theirs.initial_margin,
+        ),
+        (
+            "availableBalance",
+            ours.available_balance.get(),
+            &theirs.available_balance,
+        ),
+        ("headroom", ours.headroom.get(), &theirs.headroom),
+        ("ringFenced", ours.ring_fenced.get(), &theirs.ring_fenced),
+        (
+            "notionalGross",
+            ours.notional_gross.get(),
+            &theirs.notional_gross,
+        ),
+        ("notionalNet", ours.notional_net.get(), &theirs.notional_net),
+    ];
+    for (name, ours, theirs) in sums {
+        gaps.compare(name, ours, theirs)?;
+    }
+    if ours.held != theirs.held {
+        return Err(format!(
+            "held: engine {}, ledger {}",
+            ours.held, theirs.held
+        ));
+    }
+    let rate = |rate: Option<crossguard::margin::amount::Rate>| rate.map(|rate| rate.get());
+    gaps.compare_if_any(
+        "marginRatio",
+        rate(ours.margin_ratio),
+        theirs.margin_ratio.as_ref(),
+    )?;
+    gaps.compare_if_any(
+        "accountLeverage",
+        rate(ours.account_leverage),
+        theirs.account_leverage.as_ref(),
+    )?;
+    compare_survival(&ours.survival, theirs, gaps)?;
+    let (amount, fraction) = match &theirs.wallet_at_risk {
+        Some((amount, fraction)) => (Some(amount), Some(fraction)),
+        None => (None, None),
+    };
+    let risk = ours.wallet_at_risk.as_ref();
+    gaps.compare_if_any("walletAtRisk", risk.map(|risk| risk.amount.get()), amount)?;
+    gaps.compare_if_any(
+        "walletAtRiskFraction",
+        risk.map(|risk| risk.fraction.get()),
+        fraction,
+    )
+}
+
+fn compare_survival(ours: &Survival, theirs: &LedgerPool, gaps: &mut Gaps) -> Result<(), String> {
+    let (killer, common) = match ours {
+        Survival::Liquidatable => (None, None),
+        Survival::Alive {
+            first_killer,
+            common_move,
+        } => (first_killer.as_ref(), common_move.as_ref()),
+    };
+    if (*ours == Survival::Liquidatable) != theirs.is_liquidated {
+        return Err(format!(
+            "engine {ours:?}, ledger liquidated: {}",
+            theirs.is_liquidated
+        ));
+    }
+    let by = theirs.first_killer.as_ref().map(|killer| &killer.by);
+    gaps.compare_if_any("firstKiller", killer.map(|killer| killer.by.get()), by)?;
+    if let (Some(ours), Some(theirs)) = (killer, &theirs.first_killer) {
+        gaps.compare("firstKillerPrice", ours.price.get(), &theirs.price)?;
+        let same_way = (ours.direction == Direction::Up) == theirs.rises;
+        if ours.symbol.as_str() != theirs.symbol || !same_way {
+            return Err(format!("first killer: engine {ours:?}, ledger {theirs:?}"));
+        }
+    }
+    let by = theirs.common_move.as_ref().map(|(by, _)| by);
+    gaps.compare_if_any("commonMove", common.map(|common| common.by.get()), by)
+}
+
+fn compare_positions(rig: &Rig, ledger: &Ledger, gaps: &mut Gaps) -> Result<(), String> {
+    let report = rig.core.positions_report(rig.clock.now());
+    let mut theirs = BTreeMap::new();
+    for row in ledger.positions(HORIZON)? {
+        theirs.insert((row.symbol.clone(), row.position_side), row);
+    }
+    for of_symbol in &report.symbols {
+        let name = of_symbol.symbol.as_str();
+        for ours in of_symbol.positions.as_ref().map_err(ToString::to_string)? {
+            let side = match ours.position_side {
+                PositionSide::Both => scenario::PositionSide::Both,
+                PositionSide::Long => scenario::PositionSide::Long,
+                PositionSide::Short => scenario::PositionSide::Short,
+            };
+            let theirs = theirs
+                .remove(&(name.to_owned(), side))
+                .ok_or_else(|| format!("{name} {side:?} is not in the ledger"))?;
+            compare_position(ours, &theirs, gaps)
+                .map_err(|gap| format!("{name} {side:?}: {gap}"))?;
+        }
+    }
+    if theirs.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("the engine does not hold {:?}", theirs.keys()))
+    }
+}
+
+fn compare_position(
+    ours: &PositionAssessment,
+    theirs: &LedgerPosition,
+    gaps: &mut Gaps,
+) -> Result<(), String> {
+    gaps.compare("notional", ours.notional.get(), &theirs.notional)?;
+    gaps.compare(
+        "unRealizedProfit",
+        ours.unrealized_pnl.get(),
+        &theirs.unrealized_profit,
+    )?;
+    gaps.compare(
+        "position maintMargin",
+        ours.maintenance_margin.get(),
+        &theirs.maintenance_margin,
+    )?;
+    gaps.compare(
+        "position initialMargin",
+        ours.initial_margin.get(),
+        &theirs.initial_margin,
+    )?;
+    gaps.compare("ticket", ours.ticket.get(), &theirs.initial_margin)?;
+    gaps.compare("spill", ours.spill.get(), &theirs.spill)?;
+    let late = ours.liquidation == LiquidationPrices::AlreadyLiquidatable;
+    if late != theirs.is_liquidated {
+        return Err(format!(
+            "{:?}, ledger liquidated: {}",
+            ours.liquidation, theirs.is_liquidated
+        ));
+    }
+    let on = |direction| ours.liquidation.on(direction).map(|price| price.get());
+    gaps.compare_if_any(
+        "liquidationBelow",
+        on(Direction::Down),
+        theirs.liquidation_below.as_ref(),
+    )?;
+    gaps.compare_if_any(
+        "liquidationAbove",
+        on(Direction::Up),
+        theirs.liquidation_above.as_ref(),
+    )?;
+    let headline = ours
+        .liquidation
+        .headline()
+        .map_or(Decimal::ZERO, |price| price.get());
+    gaps.compare("liquidationPrice", headline, &theirs.liquidation_price)
+}
+
+fn number(variable: &str, default: u64) -> u64 {
+    let text = std::env::var(variable).ok();
+    text.map_or(default, |text| text.parse().expect("a whole number"))
+}
+
+/// Compares so many accounts on all cores and prints how far each figure was ever apart.
+fn compare_all(what: &str, shape: Shape) {
+    let (accounts, first) = (
+        number("CROSSGUARD_ACCOUNTS", SLICE),
+        number("CROSSGUARD_SEED", 1),
+    );
+    let (next, failures, total) = (
+        AtomicU64::new(0),
+        Mutex::new(Vec::new()),
+        Mutex::new(Gaps::default()),
+    );
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    println!("{what}: {accounts} accounts from seed {first}");
+    std::thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                let mut gaps = Gaps::default();
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    if index >= accounts {
+                        break;
+                    }
+                    if index % 10_000 == 9_999 {
+                        println!("{what}: {} accounts", index + 1);
+                    }
+                    if let Err(failure) = compare_account(first + index, shape, &mut gaps) {
+                        failures.lock().unwrap().push(failure);
+                    }
+                }
+                total.lock().unwrap().merge(&gaps);
+            });
+        }
+    });
+    for (name, (count, gap)) in &total.into_inner().unwrap().0 {
+        println!("{name:>24} {count:>9} compared, largest gap {gap}");
+    }
+    let failures = failures.into_inner().unwrap();
+    assert!(
+        failures.is_empty(),
+        "{} of {accounts} accounts disagree; the first:\n{}",
+        failures.len(),
+        failures[0]
+    );
+}
+
+#[test]
+fn second_ledger_agrees_in_single_asset_mode() {
+    compare_all("single-asset", SINGLE);
+}
