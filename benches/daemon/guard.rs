@@ -112,6 +112,7 @@ impl Recorder for Records {
             peer_gid: Some(entry.peer.gid),
             peer_pid: entry.peer.pid,
             dry_run: entry.dry_run,
+            corrects: None,
             document: entry.document,
         });
         Box::pin(async move { written.await.map_err(|error| error.to_string()) })

@@ -13,10 +13,12 @@
 mod caretaker;
 mod directory;
 mod error;
+mod queue;
 mod reader;
 mod record;
 mod retention;
 mod schema;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -26,7 +28,7 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::thread::JoinHandle;
@@ -38,7 +40,8 @@ pub use reader::{Filter, PAGE_ROWS_MAX, Page, Reader, Verification};
 pub use record::{GENESIS, Hash, Kind, Record, Row, Summary};
 
 use crate::clock::Clock;
-use writer::{Command, Unwritten, Writer};
+use queue::Entrance;
+use writer::{Command, Pen, Unwritten, Writer};
 
 /// Largest record, in bytes.
 pub const RECORD_BYTES_MAX: usize = 1 << 20;
@@ -133,9 +136,9 @@ impl Shared {
     }
 
     /// Takes a place in the queue, unless it holds too many bytes.
-    fn enter_queue(&self, bytes: usize) -> bool {
+    fn enter_queue(&self, bytes: usize, anyway: bool) -> bool {
         let before = self.queued_bytes.fetch_add(bytes, Ordering::AcqRel);
-        if before.saturating_add(bytes) > QUEUE_BYTES_MAX {
+        if !anyway && before.saturating_add(bytes) > QUEUE_BYTES_MAX {
             self.queued_bytes.fetch_sub(bytes, Ordering::AcqRel);
             return false;
         }
@@ -190,7 +193,7 @@ impl Future for Ack {
 /// The handle that appends. Clones share one queue.
 #[derive(Debug, Clone)]
 pub struct Journal {
-    commands: SyncSender<Command>,
+    commands: Arc<Entrance>,
     shared: Arc<Shared>,
     reader: Reader,
 }
@@ -199,7 +202,7 @@ pub struct Journal {
 /// gone.
 #[derive(Debug)]
 pub struct Thread {
-    commands: SyncSender<Command>,
+    commands: Arc<Entrance>,
     writer: JoinHandle<()>,
     caretaker: JoinHandle<()>,
     shared: Arc<Shared>,
@@ -219,8 +222,7 @@ impl Thread {
     /// [`JournalError::Closed`] when one of the threads had panicked.
     pub fn stop(self) -> Result<(), JournalError> {
         self.shared.stop.store(true, Ordering::Release);
-        // A full queue wakes the thread just as well.
-        let _ = self.commands.try_send(Command::Wake);
+        self.commands.nudge();
         let writer = self.writer.join();
         let caretaker = self.caretaker.join();
         writer.and(caretaker).map_err(|_panic| JournalError::Closed)
@@ -242,7 +244,8 @@ impl Journal {
         let reader = Reader::open(dir)?;
         let shared = Arc::new(Shared::default());
         let capacity = options.queue_records_max.clamp(1, QUEUE_RECORDS_MAX);
-        let (commands, waiting) = sync_channel(capacity);
+        let (commands, waiting) = queue::queue(capacity);
+        let commands = Arc::new(commands);
         let (dirty, told) = sync_channel(1);
         let writer = Writer {
             dir: dir.to_owned(),
@@ -250,7 +253,7 @@ impl Journal {
             shared: Arc::clone(&shared),
             commands: waiting,
             dirty,
-            connection: Some(connection),
+            pen: Some(Pen::new(connection)),
             backlog: VecDeque::new(),
             _unwritten: Unwritten(Arc::clone(&shared)),
             _lock: lock,
@@ -259,7 +262,7 @@ impl Journal {
         let writer = start("journal", dir, move || writer.run())?;
         let caretaker = start("journal-care", dir, move || caretaker::run(&home, &told))?;
         let journal = Self {
-            commands: commands.clone(),
+            commands: Arc::clone(&commands),
             shared: Arc::clone(&shared),
             reader,
         };
@@ -279,14 +282,19 @@ impl Journal {
         if bytes > RECORD_BYTES_MAX {
             return self.refused(JournalError::TooLarge);
         }
-        if !self.shared.enter_queue(bytes) {
+        // A correction follows a record that waits or was written: there are never more of them.
+        let follows = record.corrects.is_some();
+        if !self.shared.enter_queue(bytes, follows) {
             return self.refused(JournalError::Full);
         }
         let (reply, coming) = oneshot::channel();
-        let sent = if record.dry_run {
+        let sent = if follows {
+            let command = Command::Append(Box::new(record), reply);
+            self.commands.put_anyway(command)
+        } else if record.dry_run {
             self.send_unhurried(record, reply)
         } else {
-            self.send(Command::Append(Box::new(record), reply))
+            self.commands.put(Command::Append(Box::new(record), reply))
         };
         match sent {
             Ok(()) => Ack(Answer::Coming(coming)),
@@ -305,7 +313,7 @@ impl Journal {
             return Err(JournalError::Full);
         }
         if waiting.is_empty() {
-            self.send(Command::Gather)?;
+            self.commands.put(Command::Gather)?;
         }
         waiting.push_back((record, reply));
         Ok(())
@@ -317,18 +325,9 @@ impl Journal {
         Ack(Answer::Known(Err(error)))
     }
 
-    fn send(&self, command: Command) -> Result<(), JournalError> {
-        self.commands
-            .try_send(command)
-            .map_err(|error| match error {
-                TrySendError::Full(_) => JournalError::Full,
-                TrySendError::Disconnected(_) => JournalError::Closed,
-            })
-    }
-
     fn ask(&self, question: impl FnOnce(writer::Reply) -> Command) -> Ack {
         let (reply, coming) = oneshot::channel();
-        match self.send(question(reply)) {
+        match self.commands.put(question(reply)) {
             Ok(()) => Ack(Answer::Coming(coming)),
             Err(error) => Ack(Answer::Known(Err(error))),
         }
@@ -355,6 +354,12 @@ impl Journal {
     /// itself, in small bites.
     pub fn prune(&self) -> Ack {
         self.ask(Command::Prune)
+    }
+
+    /// Folds at once whatever no index knows yet. The disk thread does this by itself, when nothing
+    /// arrives.
+    pub fn fold(&self) -> Ack {
+        self.ask(Command::Fold)
     }
 
     /// Walks the whole hash chain and names the first record that does not fit.

@@ -2,6 +2,9 @@
 //!
 //! Owns: lists with a stable cursor, single records, notes, the walk along the hash chain.
 //! Must not know: who writes.
+//!
+//! The newest rows are in no index yet (see [`super::tail`]). Every question is asked twice on one
+//! snapshot: of the rows after `chain.folded_sequence`, then of the indexed ones.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -95,7 +98,7 @@ impl Reader {
         work(&connection).map_err(JournalError::from)
     }
 
-    /// Decisions, newest first.
+    /// Decisions, newest first. One that was corrected is not listed, its correction is.
     ///
     /// # Errors
     /// [`JournalError::Storage`] when the disk fails.
@@ -103,18 +106,27 @@ impl Reader {
         self.list(Kind::Decision, filter)
     }
 
-    /// Records of one kind, newest first.
+    /// Records of one kind, newest first; what was corrected is left out.
     ///
     /// # Errors
     /// [`JournalError::Storage`] when the disk fails.
     pub fn list(&self, kind: Kind, filter: &Filter) -> Result<Page, JournalError> {
         let limit = filter.limit.unwrap_or(PAGE_ROWS_MAX).min(PAGE_ROWS_MAX);
-        let (sql, values) = question(kind, filter, limit);
         let rows = self.with(|connection| {
-            connection
-                .prepare_cached(&sql)?
-                .query_map(params_from_iter(values), summary)?
-                .collect::<rusqlite::Result<Vec<_>>>()
+            let snapshot = connection.unchecked_transaction()?;
+            let folded = folded_sequence(&snapshot)?;
+            let mut rows: Vec<Summary> = Vec::new();
+            for part in [Part::Tail { after: folded }, Part::Indexed { upto: folded }] {
+                let left = limit.saturating_sub(rows.len());
+                if left > 0 {
+                    let (sql, values) = question(kind, filter, part, left);
+                    let mut statement = snapshot.prepare_cached(&sql)?;
+                    for row in statement.query_map(params_from_iter(values), summary)? {
+                        rows.push(row?);
+                    }
+                }
+            }
+            Ok(rows)
         })?;
         let next = if rows.len() == limit {
             rows.last().map(|row| row.sequence)
@@ -129,11 +141,25 @@ impl Reader {
     /// # Errors
     /// [`JournalError::Storage`] when the disk fails.
     pub fn get(&self, id: &str) -> Result<Option<Row>, JournalError> {
+        self.with(|connection| record_of(&*connection.unchecked_transaction()?, id))
+    }
+
+    /// What was answered under this id: the correction of that record if there is one, else the
+    /// record itself.
+    ///
+    /// # Errors
+    /// [`JournalError::Storage`] when the disk fails.
+    pub fn answered(&self, id: &str) -> Result<Option<Row>, JournalError> {
         self.with(|connection| {
-            connection
-                .prepare_cached(&format!("SELECT {ROW_COLUMNS} FROM record WHERE id = ?1"))?
+            let snapshot = connection.unchecked_transaction()?;
+            let correction = snapshot
+                .prepare_cached(&format!("SELECT {ROW_COLUMNS} FROM record WHERE corrects = ?1"))?
                 .query_row((id,), row)
-                .optional()
+                .optional()?;
+            match correction {
+                Some(correction) => Ok(Some(correction)),
+                None => record_of(&snapshot, id),
+            }
         })
     }
 
@@ -161,12 +187,50 @@ impl Reader {
 }
 
 const ROW_COLUMNS: &str = "sequence, id, time_ms, kind, decision, why, symbol, client, peer_uid, \
-                           peer_gid, peer_pid, dry_run, document, previous, hash";
+                           peer_gid, peer_pid, dry_run, corrects, document, previous, hash";
+
+/// Which rows a question is about.
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    /// Those that no index knows.
+    Tail { after: i64 },
+    /// The others.
+    Indexed { upto: i64 },
+}
+
+fn folded_sequence(connection: &Connection) -> rusqlite::Result<i64> {
+    connection
+        .prepare_cached("SELECT folded_sequence FROM chain")?
+        .query_row((), |row| row.get(0))
+}
+
+fn record_of(connection: &Connection, id: &str) -> rusqlite::Result<Option<Row>> {
+    let indexed = connection
+        .prepare_cached(&format!(
+            "SELECT {ROW_COLUMNS} FROM record WHERE folded = 1 AND id = ?1"
+        ))?
+        .query_row((id,), row)
+        .optional()?;
+    if indexed.is_some() {
+        return Ok(indexed);
+    }
+    connection
+        .prepare_cached(&format!(
+            "SELECT {ROW_COLUMNS} FROM record WHERE sequence > ?1 AND id = ?2"
+        ))?
+        .query_row((folded_sequence(connection)?, id), row)
+        .optional()
+}
 
 /// The question in SQL, with its values in order. Only fixed words go into the text.
-fn question(kind: Kind, filter: &Filter, limit: usize) -> (String, Vec<Value>) {
+fn question(kind: Kind, filter: &Filter, part: Part, limit: usize) -> (String, Vec<Value>) {
     let text = |text: &Option<String>| text.clone().map(Value::Text);
+    let (rows, boundary) = match part {
+        Part::Tail { after } => ("sequence > ?", after),
+        Part::Indexed { upto } => ("folded = 1 AND sequence <= ?", upto),
+    };
     let conditions = [
+        (rows, Some(Value::Integer(boundary))),
         ("kind = ?", Some(Value::Text(kind.name().to_owned()))),
         ("sequence < ?", filter.cursor.map(Value::Integer)),
         ("time_ms >= ?", filter.since_ms.map(Value::Integer)),
@@ -180,8 +244,9 @@ fn question(kind: Kind, filter: &Filter, limit: usize) -> (String, Vec<Value>) {
         .filter_map(|(condition, value)| Some((condition, value?)))
         .unzip();
     let sql = format!(
-        "SELECT sequence, id, time_ms, kind, decision, why, symbol, client, dry_run \
-         FROM record WHERE {} ORDER BY sequence DESC LIMIT ?",
+        "SELECT sequence, id, time_ms, kind, decision, why, symbol, client, peer_uid, peer_pid, \
+         dry_run, corrects FROM record AS listed WHERE {} AND NOT EXISTS \
+         (SELECT 1 FROM record WHERE corrects = listed.id) ORDER BY sequence DESC LIMIT ?",
         asked.join(" AND ")
     );
     values.push(Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX)));
@@ -209,7 +274,10 @@ fn summary(row: &rusqlite::Row<'_>) -> rusqlite::Result<Summary> {
         why: row.get(5)?,
         symbol: row.get(6)?,
         client: row.get(7)?,
-        dry_run: row.get(8)?,
+        peer_uid: row.get(8)?,
+        peer_pid: row.get(9)?,
+        dry_run: row.get(10)?,
+        corrects: row.get(11)?,
     })
 }
 
@@ -228,15 +296,17 @@ fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
             peer_gid: row.get(9)?,
             peer_pid: row.get(10)?,
             dry_run: row.get(11)?,
-            document: row.get(12)?,
+            corrects: row.get(12)?,
+            document: row.get(13)?,
         },
-        previous: row.get(13)?,
-        hash: row.get(14)?,
+        previous: row.get(14)?,
+        hash: row.get(15)?,
     })
 }
 
 fn walk(connection: &Connection) -> rusqlite::Result<Verification> {
     let snapshot = connection.unchecked_transaction()?;
+    let folded_sequence = folded_sequence(&snapshot)?;
     let (mut sequence, mut hash, last_sequence, last_hash): (i64, Hash, i64, Hash) = snapshot
         .query_row(
             "SELECT before_sequence, before_hash, last_sequence, last_hash FROM chain",
@@ -244,13 +314,20 @@ fn walk(connection: &Connection) -> rusqlite::Result<Verification> {
             |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
         )?;
     let mut records: u64 = 0;
+    let mut reached = sequence == last_sequence && hash == last_hash;
     let mut statement = snapshot.prepare(&format!(
-        "SELECT {ROW_COLUMNS} FROM record ORDER BY sequence"
+        "SELECT {ROW_COLUMNS}, folded FROM record ORDER BY sequence"
     ))?;
     let mut rows = statement.query(())?;
     while let Some(found) = rows.next()? {
+        let is_folded: bool = found.get("folded")?;
         let found = row(found)?;
-        if let Some(problem) = misfit(&found, sequence, &hash) {
+        let misfit = if is_folded == (found.sequence <= folded_sequence) {
+            misfit(&found, sequence, &hash)
+        } else {
+            Some("it is hidden from lists")
+        };
+        if let Some(problem) = misfit {
             return Ok(Verification::Broken {
                 sequence: found.sequence,
                 id: Some(found.record.id),
@@ -259,9 +336,10 @@ fn walk(connection: &Connection) -> rusqlite::Result<Verification> {
         }
         sequence = found.sequence;
         hash = found.hash;
+        reached |= sequence == last_sequence && hash == last_hash;
         records = records.saturating_add(1);
     }
-    if sequence == last_sequence && hash == last_hash {
+    if reached {
         Ok(Verification::Whole { records })
     } else {
         Ok(Verification::Broken {

@@ -68,6 +68,9 @@ pub struct Record {
     pub peer_pid: Option<u32>,
     /// True when nothing was to be sent.
     pub dry_run: bool,
+    /// The record in whose place this one says what was answered: that one was written too late
+    /// for its answer to leave.
+    pub corrects: Option<String>,
     /// The JSON answer, byte for byte as it was given.
     pub document: Vec<u8>,
 }
@@ -84,6 +87,7 @@ impl Record {
             .saturating_add(self.why.len())
             .saturating_add(optional(&self.symbol))
             .saturating_add(optional(&self.client))
+            .saturating_add(optional(&self.corrects))
             .saturating_add(self.document.len())
     }
 
@@ -118,6 +122,10 @@ impl Record {
         }
         field(Some(&[u8::from(self.dry_run)]));
         field(Some(&self.document));
+        // Earlier formats knew no corrections: a record without one keeps its hash.
+        if let Some(corrected) = &self.corrects {
+            field(Some(corrected.as_bytes()));
+        }
         hasher.finalize().into()
     }
 }
@@ -135,7 +143,7 @@ pub struct Row {
     pub hash: Hash,
 }
 
-/// A line of a list: everything but the document and the peer.
+/// A line of a list: everything but the document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
     /// Place in the journal.
@@ -154,6 +162,12 @@ pub struct Summary {
     pub symbol: Option<String>,
     /// Who asked.
     pub client: Option<String>,
+    /// User of the asking process.
+    pub peer_uid: Option<u32>,
+    /// The asking process.
+    pub peer_pid: Option<u32>,
     /// True when nothing was to be sent.
     pub dry_run: bool,
+    /// The record in whose place this one says what was answered.
+    pub corrects: Option<String>,
 }

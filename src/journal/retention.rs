@@ -51,7 +51,11 @@ fn drop_records(
         .prepare_cached("DELETE FROM record WHERE sequence <= ?1")?
         .execute((last,))?;
     transaction
-        .prepare_cached("UPDATE chain SET before_sequence = ?1, before_hash = ?2")?
+        .prepare_cached(
+            "UPDATE chain SET before_sequence = ?1, before_hash = ?2, \
+             last_hash = iif(last_sequence < ?1, ?2, last_hash), \
+             last_sequence = max(last_sequence, ?1)",
+        )?
         .execute(params![last, hash])?;
     transaction.commit()?;
     Ok(i64::try_from(dropped).unwrap_or(i64::MAX))
@@ -70,7 +74,7 @@ fn last_too_old(
             "SELECT sequence FROM \
                (SELECT sequence, max(time_ms) OVER (ORDER BY sequence) AS latest_ms \
                 FROM (SELECT sequence, time_ms FROM record \
-                      WHERE sequence < (SELECT last_sequence FROM chain) \
+                      WHERE sequence < (SELECT max(sequence) FROM record) \
                       ORDER BY sequence LIMIT ?2)) \
              WHERE latest_ms < ?1 ORDER BY sequence DESC LIMIT 1",
         )?
@@ -89,7 +93,7 @@ fn last_too_many(connection: &Connection, options: &Options) -> rusqlite::Result
     connection
         .prepare_cached(
             "SELECT max(sequence) FROM (SELECT sequence FROM record \
-             WHERE sequence < (SELECT last_sequence FROM chain) ORDER BY sequence LIMIT ?1)",
+             WHERE sequence < (SELECT max(sequence) FROM record) ORDER BY sequence LIMIT ?1)",
         )?
         .query_row((BITE_RECORDS,), |row| row.get(0))
 }

@@ -18,7 +18,7 @@ const APPLICATION_ID: i64 = 0x4347_5244;
 const BUSY: Duration = Duration::from_secs(1);
 
 /// Each step leads to the next format; `user_version` counts the steps taken.
-const MIGRATIONS: [&str; 2] = [RECORDS, NOTES_AND_CHAIN];
+const MIGRATIONS: [&str; 3] = [RECORDS, NOTES_AND_CHAIN, UNINDEXED_TAIL];
 
 const RECORDS: &str = "
 CREATE TABLE record (
@@ -60,6 +60,44 @@ CREATE TABLE chain (
 INSERT INTO chain SELECT 1, 0, zeroblob(32),
     coalesce((SELECT max(sequence) FROM record), 0),
     coalesce((SELECT hash FROM record ORDER BY sequence DESC LIMIT 1), zeroblob(32));
+";
+
+/// New rows are in no index until they are folded: `folded` is what every index asks for, and the
+/// rows after `chain.folded_sequence` are not. `chain.last_*` is where the chain stood at the last
+/// fold. A row with `corrects` says what was answered in place of the row with that id.
+const UNINDEXED_TAIL: &str = "
+ALTER TABLE record RENAME TO record_of_format_2;
+CREATE TABLE record (
+    sequence INTEGER PRIMARY KEY,
+    folded   INTEGER NOT NULL CHECK (folded IN (0, 1)),
+    id       TEXT    NOT NULL,
+    time_ms  INTEGER NOT NULL,
+    kind     TEXT    NOT NULL CHECK (kind IN ('decision', 'alert', 'note')),
+    decision TEXT    NOT NULL,
+    why      TEXT    NOT NULL,
+    symbol   TEXT,
+    client   TEXT,
+    peer_uid INTEGER,
+    peer_gid INTEGER,
+    peer_pid INTEGER,
+    dry_run  INTEGER NOT NULL CHECK (dry_run IN (0, 1)),
+    corrects TEXT,
+    previous BLOB    NOT NULL CHECK (length(previous) = 32),
+    hash     BLOB    NOT NULL CHECK (length(hash) = 32),
+    document BLOB    NOT NULL
+) STRICT;
+INSERT INTO record SELECT sequence, 1, id, time_ms, kind, decision, why, symbol, client, peer_uid,
+    peer_gid, peer_pid, dry_run, NULL, previous, hash, document
+    FROM record_of_format_2 ORDER BY sequence;
+DROP TABLE record_of_format_2;
+CREATE INDEX record_id ON record (id) WHERE folded = 1;
+CREATE INDEX record_time ON record (time_ms) WHERE folded = 1;
+CREATE INDEX record_symbol ON record (symbol, sequence) WHERE folded = 1 AND symbol IS NOT NULL;
+CREATE INDEX record_client ON record (client, sequence) WHERE folded = 1 AND client IS NOT NULL;
+CREATE INDEX record_decision ON record (kind, decision, sequence) WHERE folded = 1;
+CREATE INDEX record_corrects ON record (corrects) WHERE corrects IS NOT NULL;
+ALTER TABLE chain ADD COLUMN folded_sequence INTEGER NOT NULL DEFAULT 0;
+UPDATE chain SET folded_sequence = last_sequence;
 ";
 
 /// The journal file inside a state directory.
@@ -198,16 +236,49 @@ fn copy_aside(connection: &Connection, path: &Path, found: i64) -> Result<(), Jo
     Ok(())
 }
 
-/// A journal of the first format, for tests of the way up.
+/// A journal of an older format, for tests of the way up.
 #[cfg(test)]
-pub(super) fn create_format_1(dir: &Path, rows: &[super::record::Row]) {
+pub(super) fn create_older(dir: &Path, format: usize, rows: &[super::record::Row]) {
     let connection = Connection::open(file(dir)).unwrap();
     connection.execute_batch(MIGRATIONS[0]).unwrap();
     connection
         .pragma_update(None, "application_id", APPLICATION_ID)
         .unwrap();
-    connection.pragma_update(None, "user_version", 1).unwrap();
+    connection
+        .pragma_update(None, "user_version", i64::try_from(format).unwrap())
+        .unwrap();
     for row in rows {
-        super::writer::insert(&connection, row).unwrap();
+        insert_format_1(&connection, row);
     }
+    for step in &MIGRATIONS[1..format] {
+        connection.execute_batch(step).unwrap();
+    }
+}
+
+#[cfg(test)]
+fn insert_format_1(connection: &Connection, row: &super::record::Row) {
+    let record = &row.record;
+    connection
+        .execute(
+            "INSERT INTO record VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, \
+             ?14, ?15)",
+            rusqlite::params![
+                row.sequence,
+                record.id,
+                record.time_ms,
+                record.kind.name(),
+                record.decision,
+                record.why,
+                record.symbol,
+                record.client,
+                record.peer_uid,
+                record.peer_gid,
+                record.peer_pid,
+                record.dry_run,
+                row.previous,
+                row.hash,
+                record.document,
+            ],
+        )
+        .unwrap();
 }

@@ -16,6 +16,7 @@ fn record(number: u32) -> Record {
         peer_gid: None,
         peer_pid: Some(77),
         dry_run: false,
+        corrects: None,
         document: b"{}".to_vec(),
     }
 }
@@ -41,7 +42,7 @@ fn chain(records: impl IntoIterator<Item = Record>) -> Vec<Row> {
 #[test]
 fn l18_an_older_journal_is_copied_aside_and_migrated() {
     let dir = tempfile::tempdir().unwrap();
-    schema::create_format_1(dir.path(), &chain([record(1), record(2)]));
+    schema::create_older(dir.path(), 1, &chain([record(1), record(2)]));
     // The records are from 1970: retention by age must not take them while they are counted.
     let options = Options {
         age_ms_max: i64::MAX,
@@ -94,7 +95,7 @@ fn a_file_of_another_program_is_refused() {
 #[test]
 fn every_field_of_a_record_is_in_its_hash() {
     let base = record(1);
-    let changed: [fn(&mut Record); 12] = [
+    let changed: [fn(&mut Record); 13] = [
         |r| r.id.push('x'),
         |r| r.time_ms += 1,
         |r| r.kind = Kind::Alert,
@@ -106,6 +107,7 @@ fn every_field_of_a_record_is_in_its_hash() {
         |r| r.peer_gid = Some(0),
         |r| r.peer_pid = None,
         |r| r.dry_run = true,
+        |r| r.corrects = Some(String::new()),
         |r| r.document.push(b' '),
     ];
     for change in changed {

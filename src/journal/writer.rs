@@ -1,23 +1,24 @@
 //! The disk thread: one transaction for everything that waits, then an acknowledgement for each.
 //!
-//! Owns: the only connection that writes records, the hash chain's end, what is tried again.
-//! Must not know: checkpoints (the caretaker's), queries.
+//! Owns: the only connection that writes records, what is tried again, when the tail is folded.
+//! Must not know: checkpoints (the caretaker's), queries, how rows are appended (the tail's).
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode};
 use tokio::sync::oneshot;
 
 use super::directory::Lock;
 use super::error::JournalError;
-use super::record::{Hash, Record, Row};
-use super::retention;
-use super::{Options, Shared, schema};
+use super::queue::{Exit, Found};
+use super::record::Record;
+use super::tail::Tail;
+use super::{Options, Shared, retention, schema};
 
 /// Most records in one transaction: bounds how long the first of them waits for the last.
 const BATCH_RECORDS_MAX: usize = 1_000;
@@ -29,6 +30,10 @@ const TICK: Duration = Duration::from_millis(250);
 const GATHER: Duration = Duration::from_millis(5);
 /// Most of them in one commit.
 const UNHURRIED_BITE: usize = 64;
+/// For how many of those sleeps nothing must have arrived before the tail is folded.
+const QUIET_TICKS: u32 = 4;
+/// A tail this long is folded although records keep arriving, a bite between two commits.
+const TAIL_ROWS_MAX: usize = 4_096;
 /// How often a stalled thread looks whether the stall is over.
 const STALL_POLL: Duration = Duration::from_millis(1);
 /// The `max_page_count` that SQLite itself starts with.
@@ -48,15 +53,41 @@ pub(super) enum Command {
     PutNote(String, String, Reply),
     /// Drop what is older or more than the limits allow, all of it, at once.
     Prune(Reply),
-    /// Look whether it is time to stop.
-    Wake,
+    /// Fold the whole tail into the indices.
+    Fold(Reply),
 }
 
-/// The end of the hash chain.
-#[derive(Debug, Clone, Copy)]
-struct End {
-    sequence: i64,
-    hash: Hash,
+/// The connection that writes, with what is remembered of the journal's end.
+pub(super) struct Pen {
+    connection: Connection,
+    /// `None` after a failure: read anew before the next row.
+    tail: Option<Tail>,
+}
+
+impl Pen {
+    pub(super) const fn new(connection: Connection) -> Self {
+        Self {
+            connection,
+            tail: None,
+        }
+    }
+
+    /// Works at the journal's end. What is remembered of it survives success and duplicates, which
+    /// leave it as it was.
+    fn at_end<T>(
+        &mut self,
+        work: impl FnOnce(&mut Tail, &mut Connection) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let mut tail = match self.tail.take() {
+            Some(tail) => tail,
+            None => Tail::read(&self.connection)?,
+        };
+        let outcome = work(&mut tail, &mut self.connection);
+        if matches!(outcome, Ok(_) | Err(Failure::Duplicate(_))) {
+            self.tail = Some(tail);
+        }
+        outcome
+    }
 }
 
 /// Everything the disk thread owns.
@@ -64,11 +95,11 @@ pub(super) struct Writer {
     pub(super) dir: PathBuf,
     pub(super) options: Options,
     pub(super) shared: Arc<Shared>,
-    pub(super) commands: Receiver<Command>,
+    pub(super) commands: Exit,
     /// Tells the caretaker that there is something to make durable.
     pub(super) dirty: SyncSender<()>,
     /// `None` after a failure that may lie in the connection itself: the next try opens anew.
-    pub(super) connection: Option<Connection>,
+    pub(super) pen: Option<Pen>,
     /// Written down, but not acknowledged as such: tried again until it succeeds.
     pub(super) backlog: VecDeque<Record>,
     /// After `commands`, so that nothing is gathered any more when the rest is given up.
@@ -90,25 +121,31 @@ impl Writer {
     /// Works until nobody can ask any more or the thread is told to stop.
     pub(super) fn run(mut self) {
         let mut retention_due_ms = 0;
+        let mut quiet_ticks: u32 = 0;
         loop {
-            let first = self.commands.recv_timeout(TICK);
+            let found = self.commands.take_within(TICK);
             self.wait_out_stall();
-            match first {
-                Ok(Command::Gather) => self.gather(),
-                Ok(first) => {
+            quiet_ticks = match &found {
+                Found::Command(_) => 0,
+                Found::Nothing | Found::End => quiet_ticks.saturating_add(1),
+            };
+            match found {
+                Found::Command(Command::Gather) => self.gather(),
+                Found::Command(first) => {
                     self.serve(first);
                     self.write_unhurried();
                 }
-                Err(RecvTimeoutError::Timeout) => self.retry_backlog(),
-                Err(RecvTimeoutError::Disconnected) => break,
+                Found::Nothing => self.retry_backlog(),
+                Found::End => break,
             }
+            self.fold_when_due(quiet_ticks);
             let now_ms = self.options.clock.now().boot_ms();
             if now_ms >= retention_due_ms {
                 let more = self.prune_a_little();
                 retention_due_ms = now_ms.saturating_add(if more { 100 } else { 60_000 });
             }
             if self.shared.stop.load(Ordering::Acquire) {
-                while let Ok(command) = self.commands.try_recv() {
+                while let Some(command) = self.commands.take() {
                     self.serve(command);
                 }
                 break;
@@ -116,14 +153,41 @@ impl Writer {
         }
         self.write_unhurried();
         self.retry_backlog();
+        // What cannot be folded now is folded after the next start.
+        let _ = self.fold_all();
+    }
+
+    /// Folds when nothing arrives, and a little when the tail has become long all the same.
+    fn fold_when_due(&mut self, quiet_ticks: u32) {
+        let is_long = |pen: &Pen| {
+            let rows = pen.tail.as_ref().map_or(0, Tail::unfolded);
+            rows >= TAIL_ROWS_MAX
+        };
+        if quiet_ticks >= QUIET_TICKS {
+            while !self.commands.is_anything_there() && self.fold_a_bite() == Ok(true) {}
+        } else if self.pen.as_ref().is_some_and(is_long) {
+            // A disk that fails tells those who append.
+            let _ = self.fold_a_bite();
+        }
+    }
+
+    fn fold_a_bite(&mut self) -> Result<bool, JournalError> {
+        with_pen(&self.dir, &self.options, &mut self.pen, |pen| {
+            pen.at_end(Tail::fold_a_bite)
+        })
+    }
+
+    fn fold_all(&mut self) -> Result<(), JournalError> {
+        while self.fold_a_bite()? {}
+        Ok(())
     }
 
     /// Waits a moment for more of what nobody waits for, and no longer than until somebody does
     /// wait for a record.
     fn gather(&mut self) {
-        let next = self.commands.recv_timeout(GATHER);
+        let next = self.commands.take_within(GATHER);
         self.wait_out_stall();
-        if let Ok(command) = next {
+        if let Found::Command(command) = next {
             self.serve(command);
         }
         self.write_unhurried();
@@ -140,7 +204,7 @@ impl Writer {
                 self.shared.leave_queue(record.size_bytes());
             }
             self.write_records(bite);
-            while let Ok(command) = self.commands.try_recv() {
+            while let Some(command) = self.commands.take() {
                 self.serve(command);
             }
         }
@@ -164,6 +228,7 @@ impl Writer {
         let mut records = Vec::new();
         let mut notes = Vec::new();
         let mut prunes = Vec::new();
+        let mut folds = Vec::new();
         let mut next = Some(first);
         while let Some(command) = next {
             match command {
@@ -173,11 +238,12 @@ impl Writer {
                 }
                 Command::PutNote(key, value, reply) => notes.push((key, value, reply)),
                 Command::Prune(reply) => prunes.push(reply),
+                Command::Fold(reply) => folds.push(reply),
                 // Whoever is here looks after those when this is done.
-                Command::Gather | Command::Wake => {}
+                Command::Gather => {}
             }
             next = if records.len().saturating_add(notes.len()) < BATCH_RECORDS_MAX {
-                self.commands.try_recv().ok()
+                self.commands.take()
             } else {
                 None
             };
@@ -186,6 +252,10 @@ impl Writer {
         self.write_notes(notes);
         for reply in prunes {
             let outcome = self.prune_all();
+            let _ = reply.send(outcome);
+        }
+        for reply in folds {
+            let outcome = self.fold_all();
             let _ = reply.send(outcome);
         }
     }
@@ -200,20 +270,17 @@ impl Writer {
             .iter()
             .chain(records.iter().map(|(record, _)| record))
             .collect();
-        let outcome = with_connection(
-            &self.dir,
-            &self.options,
-            &mut self.connection,
-            |connection| write_batch(connection, &batch),
-        );
+        let outcome = with_pen(&self.dir, &self.options, &mut self.pen, |pen| {
+            pen.at_end(|tail, connection| tail.append(connection, &batch))
+        });
         match outcome {
             Ok(()) => {
                 let written = batch.len();
                 self.backlog.clear();
-                self.note_success(written, started);
                 for (_, reply) in records {
                     let _ = reply.send(Ok(()));
                 }
+                self.note_success(written, started);
             }
             // Two with one id in the batch: written one by one, so that only the second fails.
             Err(JournalError::Duplicate(_)) => self.write_one_by_one(records, started),
@@ -224,12 +291,9 @@ impl Writer {
     fn write_one_by_one(&mut self, records: Vec<(Record, Reply)>, started: i64) {
         self.retry_backlog();
         for (record, reply) in records {
-            let outcome = with_connection(
-                &self.dir,
-                &self.options,
-                &mut self.connection,
-                |connection| write_batch(connection, &[&record]),
-            );
+            let outcome = with_pen(&self.dir, &self.options, &mut self.pen, |pen| {
+                pen.at_end(|tail, connection| tail.append(connection, &[&record]))
+            });
             match outcome {
                 Ok(()) => {
                     self.note_success(1, started);
@@ -271,12 +335,9 @@ impl Writer {
         while !self.backlog.is_empty() {
             let started = self.options.clock.now().boot_us;
             let batch: Vec<&Record> = self.backlog.iter().collect();
-            let outcome = with_connection(
-                &self.dir,
-                &self.options,
-                &mut self.connection,
-                |connection| write_batch(connection, &batch),
-            );
+            let outcome = with_pen(&self.dir, &self.options, &mut self.pen, |pen| {
+                pen.at_end(|tail, connection| tail.append(connection, &batch))
+            });
             match outcome {
                 Ok(()) => {
                     let written = batch.len();
@@ -309,12 +370,9 @@ impl Writer {
         if notes.is_empty() {
             return;
         }
-        let outcome = with_connection(
-            &self.dir,
-            &self.options,
-            &mut self.connection,
-            |connection| write_notes(connection, &notes),
-        );
+        let outcome = with_pen(&self.dir, &self.options, &mut self.pen, |pen| {
+            write_notes(&mut pen.connection, &notes)
+        });
         for (_, _, reply) in notes {
             let _ = reply.send(outcome.clone());
         }
@@ -324,8 +382,8 @@ impl Writer {
     fn prune_a_little(&mut self) -> bool {
         let now_ms = self.options.clock.now().wall_ms;
         let options = &self.options;
-        with_connection(&self.dir, options, &mut self.connection, |connection| {
-            retention::bite(connection, options, now_ms)
+        with_pen(&self.dir, options, &mut self.pen, |pen| {
+            retention::bite(&mut pen.connection, options, now_ms)
         })
         .unwrap_or(false)
     }
@@ -333,8 +391,8 @@ impl Writer {
     fn prune_all(&mut self) -> Result<(), JournalError> {
         let now_ms = self.options.clock.now().wall_ms;
         let options = &self.options;
-        with_connection(&self.dir, options, &mut self.connection, |connection| {
-            while retention::bite(connection, options, now_ms)? {}
+        with_pen(&self.dir, options, &mut self.pen, |pen| {
+            while retention::bite(&mut pen.connection, options, now_ms)? {}
             Ok(())
         })
     }
@@ -342,31 +400,32 @@ impl Writer {
 
 /// Runs `work` on the connection, opening it when there is none. After a failure that is not the
 /// disk being full, somebody else's lock or a duplicate, the connection is given up.
-fn with_connection<T>(
+fn with_pen<T>(
     dir: &std::path::Path,
     options: &Options,
-    slot: &mut Option<Connection>,
-    work: impl FnOnce(&mut Connection) -> Result<T, Failure>,
+    slot: &mut Option<Pen>,
+    work: impl FnOnce(&mut Pen) -> Result<T, Failure>,
 ) -> Result<T, JournalError> {
-    let mut connection = match slot.take() {
-        Some(connection) => connection,
-        None => schema::open_to_write(dir)?,
+    let mut pen = match slot.take() {
+        Some(pen) => pen,
+        None => Pen::new(schema::open_to_write(dir)?),
     };
     if let Some(pages_max) = &options.page_count_max {
         let pages = match pages_max.load(Ordering::Acquire) {
             0 => PAGES_MAX,
             pages => pages,
         };
-        connection.pragma_update(None, "max_page_count", pages)?;
+        pen.connection
+            .pragma_update(None, "max_page_count", pages)?;
     }
-    match work(&mut connection) {
+    match work(&mut pen) {
         Ok(value) => {
-            *slot = Some(connection);
+            *slot = Some(pen);
             Ok(value)
         }
         Err(failure) => {
             if !failure.connection_is_suspect() {
-                *slot = Some(connection);
+                *slot = Some(pen);
             }
             Err(failure.into())
         }
@@ -407,81 +466,6 @@ impl From<Failure> for JournalError {
             Failure::Sqlite(error) => error.into(),
         }
     }
-}
-
-/// All of them or none. The transaction rolls back by itself when it is dropped uncommitted.
-fn write_batch(connection: &mut Connection, batch: &[&Record]) -> Result<(), Failure> {
-    let transaction = connection.transaction()?;
-    let mut end = read_end(&transaction)?;
-    for record in batch {
-        let row = Row {
-            sequence: end.sequence.saturating_add(1),
-            record: (*record).clone(),
-            previous: end.hash,
-            hash: record.hash(&end.hash),
-        };
-        if is_present(&transaction, &record.id)? {
-            return Err(Failure::Duplicate(record.id.clone()));
-        }
-        insert(&transaction, &row)?;
-        end = End {
-            sequence: row.sequence,
-            hash: row.hash,
-        };
-    }
-    transaction
-        .prepare_cached("UPDATE chain SET last_sequence = ?1, last_hash = ?2")?
-        .execute(params![end.sequence, end.hash])?;
-    transaction.commit()?;
-    Ok(())
-}
-
-fn read_end(connection: &Connection) -> rusqlite::Result<End> {
-    connection
-        .prepare_cached("SELECT last_sequence, last_hash FROM chain")?
-        .query_row((), |row| {
-            Ok(End {
-                sequence: row.get(0)?,
-                hash: row.get(1)?,
-            })
-        })
-}
-
-fn is_present(connection: &Connection, id: &str) -> rusqlite::Result<bool> {
-    connection
-        .prepare_cached("SELECT 1 FROM record WHERE id = ?1")?
-        .query_row((id,), |_| Ok(()))
-        .optional()
-        .map(|found| found.is_some())
-}
-
-/// Writes one row as it is.
-pub(super) fn insert(connection: &Connection, row: &Row) -> rusqlite::Result<()> {
-    let record = &row.record;
-    connection
-        .prepare_cached(
-            "INSERT INTO record (sequence, id, time_ms, kind, decision, why, symbol, client, \
-             peer_uid, peer_gid, peer_pid, dry_run, previous, hash, document) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
-        )?
-        .execute(params![
-            row.sequence,
-            record.id,
-            record.time_ms,
-            record.kind.name(),
-            record.decision,
-            record.why,
-            record.symbol,
-            record.client,
-            record.peer_uid,
-            record.peer_gid,
-            record.peer_pid,
-            record.dry_run,
-            row.previous,
-            row.hash,
-            record.document,
-        ])?;
-    Ok(())
 }
 
 /// Notes are what the guard itself must remember, so they survive a power cut: their commit waits

@@ -31,6 +31,7 @@ pub(crate) fn record(id: &str) -> Record {
         peer_gid: Some(1000),
         peer_pid: Some(4242),
         dry_run: false,
+        corrects: None,
         document: format!(
             r#"{{"decision":"reject","decisionId":"{id}","pad":"{}"}}"#,
             "x".repeat(500)

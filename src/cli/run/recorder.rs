@@ -38,6 +38,7 @@ impl Recorder for JournalRecorder {
             peer_gid: Some(entry.peer.gid),
             peer_pid: entry.peer.pid,
             dry_run: entry.dry_run,
+            corrects: None,
             document: entry.document,
         });
         Box::pin(async move { ack.await.map_err(|error| error.to_string()) })
@@ -57,6 +58,7 @@ impl Recorder for JournalRecorder {
             peer_gid: Some(peer.gid),
             peer_pid: peer.pid,
             dry_run: false,
+            corrects: None,
             document: Vec::new(),
         });
         // A note that is not written shows in the journal's own figures.
@@ -119,7 +121,7 @@ fn line(row: journal::Summary) -> Line {
         symbol: row.symbol,
         client: row.client,
         dry_run: row.dry_run,
-        uid: None,
-        pid: None,
+        uid: row.peer_uid,
+        pid: row.peer_pid,
     }
 }
