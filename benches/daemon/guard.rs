@@ -8,13 +8,14 @@ use std::thread::JoinHandle;
 use crossguard::api::events::{Door, Hub};
 use crossguard::api::read_order;
 use crossguard::api::record::{Entry, Filter, Page, Peer, Pending, ReadError, Recorder};
-use crossguard::api::server::{Parts, serve};
+use crossguard::api::server::{CheckObserver, Parts, serve};
 use crossguard::api::socket::{BoundSocket, CHECK_MODE};
 use crossguard::clock::Clock;
 use crossguard::daemon::core::PolicyInForce;
 use crossguard::daemon::{Ends, GuardHandle, spine};
 use crossguard::guard::policy::Policy;
 use crossguard::journal::{self, Journal, Kind, Record};
+use crossguard::telemetry::Metrics;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -90,9 +91,19 @@ fn parts(handle: GuardHandle, journal: Journal, hub: Hub, clock: Clock) -> Parts
         recorder: Arc::new(Records(journal)),
         reload: Arc::new(|_peer| Box::pin(std::future::ready(Err(Vec::new())))),
         metrics: Arc::new(String::new),
+        observe_check: observer(),
         hub,
         clock,
     }
+}
+
+/// As in the daemon.
+fn observer() -> CheckObserver {
+    let metrics = Metrics::new();
+    Arc::new(move |micros, decision, codes| {
+        let codes: Vec<&'static str> = codes.iter().map(|code| code.name()).collect();
+        metrics.observe_check(micros, decision.name(), &codes);
+    })
 }
 
 /// Decisions go where the daemon puts them.

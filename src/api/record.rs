@@ -38,6 +38,9 @@ pub struct Entry {
     pub peer: Peer,
     /// No room was promised.
     pub dry_run: bool,
+    /// What was handed over under this name before was not written in time, and this was answered
+    /// instead.
+    pub corrects_earlier: bool,
     /// The answer, byte for byte.
     pub document: Vec<u8>,
 }
@@ -111,7 +114,8 @@ pub type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// by the call itself; the future only waits for the acknowledgement, and dropping it withdraws
 /// nothing.
 pub trait Recorder: Send + Sync {
-    /// Hands a decision over; ready when it is durable, or with what went wrong.
+    /// Hands a decision over; ready when it is durable, or with what went wrong. An entry that
+    /// corrects an earlier one stands for it from then on, in lists and by its name.
     fn record(&self, entry: Entry) -> Pending<Result<(), String>>;
 
     /// Writes down what somebody did to the guard itself.

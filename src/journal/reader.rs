@@ -153,7 +153,9 @@ impl Reader {
         self.with(|connection| {
             let snapshot = connection.unchecked_transaction()?;
             let correction = snapshot
-                .prepare_cached(&format!("SELECT {ROW_COLUMNS} FROM record WHERE corrects = ?1"))?
+                .prepare_cached(&format!(
+                    "SELECT {ROW_COLUMNS} FROM record WHERE corrects = ?1"
+                ))?
                 .query_row((id,), row)
                 .optional()?;
             match correction {

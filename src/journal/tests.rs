@@ -41,8 +41,14 @@ fn chain(records: impl IntoIterator<Item = Record>) -> Vec<Row> {
 
 #[test]
 fn l18_an_older_journal_is_copied_aside_and_migrated() {
+    for format in [1, 2] {
+        is_migrated_from(format);
+    }
+}
+
+fn is_migrated_from(format: usize) {
     let dir = tempfile::tempdir().unwrap();
-    schema::create_older(dir.path(), 1, &chain([record(1), record(2)]));
+    schema::create_older(dir.path(), format, &chain([record(1), record(2)]));
     // The records are from 1970: retention by age must not take them while they are counted.
     let options = Options {
         age_ms_max: i64::MAX,
@@ -56,7 +62,14 @@ fn l18_an_older_journal_is_copied_aside_and_migrated() {
         "the chain goes on over the migration"
     );
     assert_eq!(journal.get_note("ladder"), Ok(None));
-    assert!(dir.path().join("journal.format1.db").exists());
+    let list = journal.reader().decisions(&super::Filter::default());
+    let list: Vec<i64> = list.unwrap().rows.iter().map(|row| row.sequence).collect();
+    assert_eq!(list, [3, 2, 1]);
+    assert!(
+        dir.path()
+            .join(format!("journal.format{format}.db"))
+            .exists()
+    );
     thread.stop().unwrap();
 }
 

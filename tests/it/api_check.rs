@@ -232,6 +232,52 @@ fn without_a_record_there_is_no_permission_but_exits_pass() {
 }
 
 #[test]
+fn what_was_answered_in_place_of_a_late_record_is_handed_over_after_it() {
+    let daemon = Daemon::with(ACCOUNT);
+    daemon.records.stall();
+    for (order, first, then) in [
+        (SMALL, Decision::Allow, Decision::Reject),
+        (EXIT, Decision::Allow, Decision::Allow),
+    ] {
+        let answer = daemon.check(order, "");
+        let entries = daemon.records.entries();
+        let [.., late, correction] = entries.as_slice() else {
+            panic!("{entries:?}");
+        };
+        assert_eq!((late.decision, correction.decision), (first, then));
+        assert_eq!(late.id, answer.json()["decisionId"].as_str().unwrap());
+        assert_eq!(late.id, correction.id);
+        assert!(!late.corrects_earlier && correction.corrects_earlier);
+        assert_eq!(correction.document, answer.body, "what the client got");
+    }
+}
+
+#[test]
+fn every_check_is_counted_with_what_decided_it() {
+    let daemon = Daemon::with(ACCOUNT);
+    daemon.check(SMALL, "");
+    daemon.check(SMALL, r#","dryRun":true,"brief":true"#);
+    let rejected = daemon.check(HUGE, r#","dryRun":true"#).json();
+    let why = &rejected["why"];
+    let findings = rejected["findings"].as_array().unwrap();
+    let deciding = findings.iter().find(|finding| finding["message"] == *why);
+    let deciding = deciding.unwrap()["code"].as_str().unwrap();
+    let metrics = daemon.get("/metrics");
+    for line in [
+        "crossguard_check_duration_seconds_count 3".to_owned(),
+        "crossguard_checks_total{decision=\"allow\",code=\"\"} 2".to_owned(),
+        format!("crossguard_checks_total{{decision=\"reject\",code=\"{deciding}\"}} 1"),
+        format!("crossguard_findings_total{{code=\"{deciding}\"}} 1"),
+    ] {
+        assert!(
+            metrics.text().lines().any(|found| found == line),
+            "{line} in {}",
+            metrics.text()
+        );
+    }
+}
+
+#[test]
 fn a_dry_run_does_not_wait_for_its_record() {
     let daemon = Daemon::with(ACCOUNT);
     daemon.records.stall();

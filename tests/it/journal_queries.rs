@@ -236,3 +236,104 @@ fn a_journal_that_outgrows_its_size_loses_its_oldest_and_shrinks_on_disk() {
         .len();
     assert!(size <= 300 * 1024, "{size} bytes");
 }
+
+#[test]
+fn a_reader_sees_every_record_once_while_they_are_folded() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, thread) = Journal::open(dir.path(), Options::default()).unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for n in 0..400_u32 {
+                journal
+                    .append(record(&format!("id-{n:03}")))
+                    .wait()
+                    .unwrap();
+                if n % 7 == 0 {
+                    journal.fold().wait().unwrap();
+                }
+            }
+            done.store(true, std::sync::atomic::Ordering::Release);
+        });
+        let mut last_look = false;
+        while !last_look {
+            last_look = done.load(std::sync::atomic::Ordering::Acquire);
+            let found = ids(&journal, &Filter::default());
+            let expected: Vec<String> = (0..found.len())
+                .rev()
+                .map(|n| format!("id-{n:03}"))
+                .collect();
+            assert_eq!(found, expected);
+            if let Some(newest) = found.first() {
+                assert!(journal.reader().get(newest).unwrap().is_some());
+            }
+        }
+        assert_eq!(ids(&journal, &Filter::default()).len(), 400);
+    });
+    assert_eq!(journal.verify(), Ok(Verification::Whole { records: 400 }));
+    thread.stop().unwrap();
+}
+
+#[test]
+fn filters_pages_and_duplicates_do_not_care_where_a_record_lies() {
+    for folded in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let (journal, thread) = Journal::open(dir.path(), Options::default()).unwrap();
+        filled(&journal);
+        if folded {
+            journal.fold().wait().unwrap();
+        }
+        journal.append(record("tail-1")).wait().unwrap();
+        journal.append(record("tail-2")).wait().unwrap();
+        let filter = Filter {
+            symbol: Some("BTCUSDT".to_owned()),
+            decision: Some("reject".to_owned()),
+            limit: Some(4),
+            ..Filter::default()
+        };
+        let page = journal.reader().decisions(&filter).unwrap();
+        let first: Vec<&str> = page.rows.iter().map(|row| row.id.as_str()).collect();
+        assert_eq!(first, ["tail-2", "tail-1", "id-26", "id-20"]);
+        assert_eq!(page.rows[0].peer_uid, Some(1000));
+        assert_eq!(page.rows[0].peer_pid, Some(4242));
+        let next = Filter {
+            cursor: page.next,
+            ..filter
+        };
+        assert_eq!(ids(&journal, &next), ["id-14", "id-08", "id-02"]);
+        for id in ["id-03", "tail-1"] {
+            let again = journal.append(record(id)).wait();
+            assert_eq!(again, Err(JournalError::Duplicate(id.to_owned())));
+        }
+        thread.stop().unwrap();
+    }
+}
+
+#[test]
+fn a_journal_left_with_unfolded_records_goes_on_where_it_ended() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, thread) = Journal::open(dir.path(), Options::default()).unwrap();
+    filled(&journal);
+    // What a kill leaves: the files as they are, nothing folded.
+    let left = tempfile::tempdir().unwrap();
+    for file in ["journal.db", "journal.db-wal"] {
+        std::fs::copy(dir.path().join(file), left.path().join(file)).unwrap();
+    }
+    thread.stop().unwrap();
+    let (journal, thread) = Journal::open(left.path(), Options::default()).unwrap();
+    assert_eq!(ids(&journal, &Filter::default()).len(), 30);
+    let again = journal.append(record("id-07")).wait();
+    assert_eq!(again, Err(JournalError::Duplicate("id-07".to_owned())));
+    journal.append(record("after")).wait().unwrap();
+    assert_eq!(journal.verify(), Ok(Verification::Whole { records: 32 }));
+    journal.fold().wait().unwrap();
+    assert_eq!(ids(&journal, &Filter::default()).len(), 31);
+    assert_eq!(journal.verify(), Ok(Verification::Whole { records: 32 }));
+    thread.stop().unwrap();
+}
+
+#[test]
+fn what_is_hidden_from_lists_is_found_by_the_walk() {
+    let hidden = tampered("UPDATE record SET folded = 0 WHERE id = 'id-05'");
+    assert!(matches!(hidden, Verification::Broken { id: Some(id), .. } if id == "id-05"));
+}

@@ -7,7 +7,8 @@
 //! The answer to an order that may add risk waits for its record, at most
 //! [`RECORD_DEADLINE`], and becomes a reject without it. A stalled disk
 //! blocks nobody's exit: that leaves with `recorded: false`. A dry run is handed over and does not
-//! wait.
+//! wait. What is answered in place of a decision that was not written in time is handed over after
+//! it, so that the records say what was answered, whenever they are written.
 
 use std::borrow::Cow;
 
@@ -26,7 +27,7 @@ use crate::clock::Now;
 use crate::daemon::report::Answer;
 use crate::daemon::{Asked, GuardGone};
 use crate::guard::Detail;
-use crate::guard::verdict::{Code, Decision, Finding, Level};
+use crate::guard::verdict::{Code, Decision, Finding, Judgement, Level};
 use crate::margin::order::OrderIntent;
 
 /// What is known of a question while it is answered.
@@ -36,11 +37,11 @@ struct Question {
     dry_run: bool,
     brief: bool,
     peer: Peer,
-    /// When a full answer was asked for: it tells how long it took.
-    asked: Option<Now>,
+    asked: Now,
 }
 
 pub(super) async fn answer(parts: &Parts, peer: Peer, body: &Bytes) -> Result<Reply, Refusal> {
+    let asked = parts.clock.now();
     let request = CheckRequest::parse(body)?;
     let intent = (parts.reader)(&request.order).map_err(|bad| {
         let field = format!("order.{}", bad.field);
@@ -51,7 +52,7 @@ pub(super) async fn answer(parts: &Parts, peer: Peer, body: &Bytes) -> Result<Re
         dry_run: request.dry_run,
         brief: request.brief,
         peer,
-        asked: (!request.brief).then(|| parts.clock.now()),
+        asked,
         intent,
     };
     let asked = Asked {
@@ -66,8 +67,23 @@ pub(super) async fn answer(parts: &Parts, peer: Peer, body: &Bytes) -> Result<Re
     };
     let answer = parts.handle.check(asked).await.map_err(gone)?;
     let (answer, bytes) = write_down(parts, &question, answer).await?;
+    observe(parts, &question, &answer.judgement);
     publish(parts, &question, &answer);
     Ok(ok_bytes(bytes))
+}
+
+fn observe(parts: &Parts, question: &Question, judgement: &Judgement) {
+    let findings = &judgement.findings;
+    let decides = |finding: &&Finding| match judgement.decision {
+        Decision::Reject => finding.level == Level::Reject,
+        Decision::Warn | Decision::Allow => true,
+    };
+    let mut codes: Vec<Code> = findings.iter().map(|finding| finding.code).collect();
+    if let Some(place) = findings.iter().position(|finding| decides(&finding)) {
+        codes[..=place].rotate_right(1);
+    }
+    let micros = u64::try_from(question.micros(parts)).unwrap_or(0);
+    (parts.observe_check)(micros, judgement.decision, &codes);
 }
 
 /// The spine does not answer: nothing was decided.
@@ -86,7 +102,8 @@ async fn write_down(
     mut answer: Answer,
 ) -> Result<(Answer, Vec<u8>), Refusal> {
     let bytes = question.bytes(parts, &answer, true)?;
-    let acknowledged = parts.recorder.record(question.entry(&answer, &bytes));
+    let entry = question.entry(&answer, &bytes);
+    let acknowledged = parts.recorder.record(entry);
     let recorded = if question.dry_run {
         // Handed over; only a refusal that is there already counts.
         !matches!(acknowledged.now_or_never(), Some(Err(_)))
@@ -103,6 +120,13 @@ async fn write_down(
         let _ = parts.handle.release(answer.decision_id.clone()).await;
     }
     let bytes = question.bytes(parts, &answer, false)?;
+    if !question.dry_run {
+        // Nobody waits for it: what kept the first from the disk keeps this one too.
+        drop(parts.recorder.record(Entry {
+            corrects_earlier: true,
+            ..question.entry(&answer, &bytes)
+        }));
+    }
     Ok((answer, bytes))
 }
 
@@ -138,17 +162,20 @@ impl Question {
         if self.brief {
             return json_bytes(&BriefAnswer::of(answer, recorded));
         }
-        let micros = self.asked.map_or(0, |asked| {
-            parts.clock.now().boot_us.saturating_sub(asked.boot_us)
-        });
         let told = Told {
             intent: &self.intent,
             client: self.client.as_deref(),
             dry_run: self.dry_run,
             recorded,
-            micros,
+            micros: self.micros(parts),
         };
         json_bytes(&CheckAnswer::of(answer, told))
+    }
+
+    /// Time spent on it so far, in microseconds.
+    fn micros(&self, parts: &Parts) -> i64 {
+        let now = parts.clock.now();
+        now.boot_us.saturating_sub(self.asked.boot_us)
     }
 
     fn entry(&self, answer: &Answer, bytes: &[u8]) -> Entry {
@@ -161,6 +188,7 @@ impl Question {
             client: self.client.clone(),
             peer: self.peer,
             dry_run: self.dry_run,
+            corrects_earlier: false,
             document: bytes.to_vec(),
         }
     }

@@ -28,6 +28,7 @@ use super::record::{Peer, Recorder};
 use super::socket::BoundSocket;
 use crate::clock::Clock;
 use crate::daemon::GuardHandle;
+use crate::guard::verdict::{Code, Decision};
 use watch::Connections;
 
 pub use route::{Route, Scope};
@@ -72,6 +73,10 @@ pub type Reload = Arc<
 /// The metrics as OpenMetrics text.
 pub type MetricsSource = Arc<dyn Fn() -> String + Send + Sync>;
 
+/// Told of every check: what it took in microseconds, its verdict, and the codes of its findings,
+/// the deciding one first.
+pub type CheckObserver = Arc<dyn Fn(u64, Decision, &[Code]) + Send + Sync>;
+
 /// What the doors are given.
 #[derive(Clone)]
 pub struct Parts {
@@ -85,6 +90,8 @@ pub struct Parts {
     pub reload: Reload,
     /// The metrics.
     pub metrics: MetricsSource,
+    /// Counts checks.
+    pub observe_check: CheckObserver,
     /// The ring of recent events.
     pub hub: Hub,
     /// The clock.

@@ -17,7 +17,7 @@ use super::reload;
 use crate::api;
 use crate::api::events::{Door, Hub};
 use crate::api::record::Recorder;
-use crate::api::server::{self, Parts, Reload};
+use crate::api::server::{self, CheckObserver, Parts, Reload};
 use crate::api::socket::{BoundSocket, SocketError};
 use crate::clock::Clock;
 use crate::daemon::core::{Input, PolicyInForce};
@@ -103,6 +103,7 @@ impl Running {
             reader: api::read_order,
             recorder,
             reload: reload.clone(),
+            observe_check: observer(Arc::clone(&metrics)),
             metrics: Arc::new(move || metrics.render()),
             hub,
             clock: plan.clock,
@@ -137,6 +138,13 @@ impl Running {
         let journal = self.journal.stop();
         check.is_ok() && exchange.is_ok() && journal.is_ok()
     }
+}
+
+fn observer(metrics: Arc<Metrics>) -> CheckObserver {
+    Arc::new(move |micros, decision, codes| {
+        let codes: Vec<&'static str> = codes.iter().map(|code| code.name()).collect();
+        metrics.observe_check(micros, decision.name(), &codes);
+    })
 }
 
 /// The rung the guard stood on when it last ended: a lock outlives a restart.

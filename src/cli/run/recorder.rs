@@ -26,8 +26,13 @@ impl JournalRecorder {
 
 impl Recorder for JournalRecorder {
     fn record(&self, entry: Entry) -> Pending<Result<(), String>> {
+        let (id, corrects) = if entry.corrects_earlier {
+            (format!("{}-answered", entry.id), Some(entry.id))
+        } else {
+            (entry.id, None)
+        };
         let ack = self.journal.append(Record {
-            id: entry.id,
+            id,
             time_ms: entry.time_ms,
             kind: Kind::Decision,
             decision: entry.decision.name().to_owned(),
@@ -38,7 +43,7 @@ impl Recorder for JournalRecorder {
             peer_gid: Some(entry.peer.gid),
             peer_pid: entry.peer.pid,
             dry_run: entry.dry_run,
-            corrects: None,
+            corrects,
             document: entry.document,
         });
         Box::pin(async move { ack.await.map_err(|error| error.to_string()) })
@@ -80,7 +85,7 @@ impl Recorder for JournalRecorder {
     fn get(&self, id: String) -> Pending<Result<Option<Vec<u8>>, ReadError>> {
         let reader = self.journal.reader().clone();
         Box::pin(async move {
-            let row = off_this_thread(move || reader.get(&id)).await?;
+            let row = off_this_thread(move || reader.answered(&id)).await?;
             Ok(row.map(|row| row.record.document))
         })
     }
@@ -114,7 +119,7 @@ fn journal_filter(filter: Filter) -> Result<journal::Filter, ReadError> {
 
 fn line(row: journal::Summary) -> Line {
     Line {
-        id: row.id,
+        id: row.corrects.unwrap_or(row.id),
         time_ms: row.time_ms,
         decision: row.decision,
         why: row.why,
@@ -123,5 +128,91 @@ fn line(row: journal::Summary) -> Line {
         dry_run: row.dry_run,
         uid: row.peer_uid,
         pid: row.peer_pid,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::guard::verdict::Decision;
+    use crate::journal::{Options, Verification};
+
+    fn entry(decision: Decision, document: &str) -> Entry {
+        Entry {
+            id: "01LATE".to_owned(),
+            time_ms: 1_790_000_000_000,
+            decision,
+            why: "because".to_owned(),
+            symbol: "BTCUSDT".to_owned(),
+            client: None,
+            peer: Peer {
+                uid: 1_000,
+                gid: 1_000,
+                pid: Some(4_242),
+            },
+            dry_run: false,
+            corrects_earlier: false,
+            document: document.as_bytes().to_vec(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_decision_that_was_written_late_reads_as_it_was_answered() {
+        let folder = tempfile::tempdir().unwrap();
+        let stall = Arc::new(AtomicBool::new(true));
+        let options = Options {
+            stall: Some(Arc::clone(&stall)),
+            queue_records_max: 1,
+            ..Options::default()
+        };
+        let (journal, thread) = Journal::open(folder.path(), options).unwrap();
+        let recorder = JournalRecorder::new(journal.clone());
+        let mut first = recorder.record(entry(Decision::Allow, "allow"));
+        assert!((&mut first).now_or_never().is_none(), "the disk hangs");
+        let correction = recorder.record(Entry {
+            corrects_earlier: true,
+            ..entry(Decision::Reject, "reject")
+        });
+        stall.store(false, Ordering::Release);
+        first.await.unwrap();
+        correction.await.unwrap();
+        for folded in [false, true] {
+            if folded {
+                journal.fold().await.unwrap();
+            }
+            let filter = Filter {
+                limit: 10,
+                ..Filter::default()
+            };
+            let page = recorder.decisions(filter.clone()).await.unwrap();
+            let found = page.lines.iter();
+            let found: Vec<_> = found
+                .map(|l| (l.id.as_str(), l.decision.as_str()))
+                .collect();
+            assert_eq!(found, [("01LATE", "reject")], "folded: {folded}");
+            assert_eq!(
+                (page.lines[0].uid, page.lines[0].pid),
+                (Some(1_000), Some(4_242))
+            );
+            let allowed = Filter {
+                decision: Some(Decision::Allow),
+                ..filter
+            };
+            let page = recorder.decisions(allowed).await.unwrap();
+            assert_eq!(page.lines, [], "nothing was allowed; folded: {folded}");
+            let document = recorder.get("01LATE".to_owned()).await.unwrap();
+            assert_eq!(document.as_deref(), Some(&b"reject"[..]));
+        }
+        let both = Verification::Whole { records: 2 };
+        assert_eq!(journal.verify(), Ok(both), "the chain holds both");
+        tokio::task::spawn_blocking(|| thread.stop())
+            .await
+            .unwrap()
+            .unwrap();
     }
 }
