@@ -56,8 +56,10 @@ enum Source {
     Runtime {
         wall_ms: i64,
         start: tokio::time::Instant,
-        /// The last moment that was handed out, in microseconds.
+        /// The last moment that was handed out, in microseconds, sleep not counted.
         last_us: Arc<AtomicI64>,
+        /// How long the machine was made to sleep, in microseconds.
+        slept_us: Arc<AtomicI64>,
     },
 }
 
@@ -88,7 +90,16 @@ impl Clock {
             wall_ms,
             start: tokio::time::Instant::now(),
             last_us: Arc::default(),
+            slept_us: Arc::default(),
         })
+    }
+
+    /// Puts the machine of a simulated clock to sleep for so long: boot and wall clock go on, the
+    /// monotonic clock and every timer stand still. Every other clock is left alone.
+    pub fn suspend_ms(&self, by_ms: i64) {
+        if let Source::Runtime { slept_us, .. } = &self.0 {
+            slept_us.fetch_add(by_ms.saturating_mul(1_000), Ordering::Relaxed);
+        }
     }
 
     /// Moves a manual clock forward, all three readings alike. The machine's clock is left alone.
@@ -110,6 +121,7 @@ impl Clock {
                 wall_ms,
                 start,
                 last_us,
+                slept_us,
             } => {
                 let passed_us = i64::try_from(start.elapsed().as_micros()).unwrap_or(i64::MAX);
                 let now_us = wall_ms.saturating_mul(1_000).saturating_add(passed_us);
@@ -117,7 +129,12 @@ impl Clock {
                 let before_us = last_us.fetch_max(now_us, Ordering::Relaxed);
                 let boot_us = now_us.max(before_us.saturating_add(1));
                 last_us.fetch_max(boot_us, Ordering::Relaxed);
-                awake_at(boot_us)
+                let slept_us = slept_us.load(Ordering::Relaxed);
+                let woken = awake_at(boot_us.saturating_add(slept_us));
+                Now {
+                    monotonic_us: boot_us,
+                    ..woken
+                }
             }
         }
     }
@@ -157,6 +174,18 @@ mod tests {
         assert_eq!(before, clock.now());
         clock.advance_ms(1_500);
         assert_eq!(clock.now().since_ms(before), 1_500);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_simulated_machine_sleeps_as_a_real_one_does() {
+        let clock = Clock::simulated(1_790_000_000_000);
+        let before = clock.now();
+        clock.suspend_ms(60_000);
+        let woken = clock.now();
+        assert_eq!(woken.since_ms(before), 60_000);
+        assert_eq!(woken.slept_ms() - before.slept_ms(), 60_000);
+        assert_eq!(woken.wall_ms - before.wall_ms, 60_000);
+        assert!(woken.monotonic_us - before.monotonic_us < 1_000);
     }
 
     #[test]

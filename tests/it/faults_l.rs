@@ -46,9 +46,9 @@ fn l08_a_backlog_of_old_frames_stays_stale_until_it_is_drained() {
 }
 
 /// Pipes whose next use panics, in whatever task it happens.
-struct Trap {
-    exchange: sim::Handle,
-    left: Arc<AtomicUsize>,
+pub(crate) struct Trap {
+    pub(crate) exchange: sim::Handle,
+    pub(crate) left: Arc<AtomicUsize>,
 }
 
 impl Dial for Trap {

@@ -41,6 +41,7 @@ pub(crate) struct Live {
     pub(crate) clock: Clock,
     told: Told,
     client: JoinHandle<()>,
+    spine: JoinHandle<()>,
     stop: CancellationToken,
 }
 
@@ -143,6 +144,24 @@ impl Live {
         live
     }
 
+    /// The process is killed and started anew: nothing of it is left but the exchange, which saw
+    /// its connections break. Not yet fresh.
+    pub(crate) async fn killed_and_started(self, seed: u64) -> Self {
+        let Self {
+            sim,
+            exchange,
+            clock,
+            client,
+            spine,
+            ..
+        } = self;
+        client.abort();
+        spine.abort();
+        assert!(client.await.is_err() && spine.await.is_err());
+        let dial = Arc::new(Pipes(exchange));
+        Self::assemble(sim, Some(dial), clock, seed, Cadence::default())
+    }
+
     /// Waits until the exchange client has ended by itself.
     pub(crate) async fn client_ended(&self) {
         while !self.client.is_finished() {
@@ -175,7 +194,7 @@ impl Live {
         };
         let (spine, ends) = spine(in_force, seed, false, clock.clone(), Box::new(listener));
         let stop = CancellationToken::new();
-        tokio::spawn(spine.run(stop.clone()));
+        let spine = tokio::spawn(spine.run(stop.clone()));
         let options = exchange::Options {
             environment,
             credentials: Some(credentials),
@@ -201,6 +220,7 @@ impl Live {
             clock,
             told,
             client,
+            spine,
             stop,
         }
     }

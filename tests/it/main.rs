@@ -14,6 +14,7 @@ mod api_rig;
 mod api_server;
 mod black_box;
 mod black_box_host;
+mod black_box_keys;
 mod black_box_network;
 mod black_box_verbs;
 mod cli_verbs;

@@ -1,14 +1,17 @@
 //! How soon a fault is noticed and how soon everything is fresh again, on simulated time, with the
 //! daemon's own intervals: the table of `faults.md` 4.3.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crossguard::exchange::Cadence;
-use crossguard::guard::verdict::Decision;
+use crossguard::guard::verdict::{Code, Decision};
 use crossguard::mirror::Notice;
-use crossguard::mirror::event::LossCause;
+use crossguard::mirror::event::{KeyRefusalCause, LossCause};
 use crossguard::mirror::plane::Plane;
 
+use crate::faults_l::Trap;
 use crate::live::{Live, SCENE};
 
 const HELD: &str = "\npos BTCUSDT crossed 20x +0.1 @ 60000\n";
@@ -183,10 +186,9 @@ async fn a_revoked_key_is_noticed_by_the_next_signed_call() {
     live.end().await;
 }
 
+/// One attempt that fails is not yet an outage.
 #[tokio::test(start_paused = true)]
-async fn a_panic_of_a_task_is_noticed_in_a_second() {
-    // The trap itself is sprung in the tests of faults L; here only what the user stream's task
-    // leaves behind when its connection cannot be made for a moment.
+async fn a_failed_attempt_is_made_good_in_five_seconds() {
     let live = settled(1).await;
     let begins = [
         "rest-error POST /fapi/v1/listenKey 500 \"oops\" 1x",
@@ -195,6 +197,121 @@ async fn a_panic_of_a_task_is_noticed_in_a_second() {
     let found = measure(&live, &begins, Plane::Account, MOMENT, &[]).await;
     at_most("one failed attempt", found, 1_000, 5_000);
     live.end().await;
+}
+
+/// The task of the account stream panics on its way back to the exchange.
+#[tokio::test(start_paused = true)]
+async fn l17_a_panic_of_a_task_is_noticed_in_a_second_and_forgiven_in_three() {
+    let left = Arc::new(AtomicUsize::new(0));
+    let trap = left.clone();
+    let live = Live::over(&format!("{SCENE}{HELD}"), 1, |exchange| {
+        let left = trap;
+        Arc::new(Trap { exchange, left })
+    });
+    live.until_fresh().await;
+    for _ in 0..5 {
+        tokio::time::sleep(Duration::from_millis(61_137)).await;
+        left.store(1, Ordering::SeqCst);
+        let found = measure(&live, &["drop user"], Plane::Account, MOMENT, &[]).await;
+        at_most("panic", found, 1_000, 3_000);
+        assert_eq!(left.load(Ordering::SeqCst), 0, "the trap was sprung");
+    }
+    live.end().await;
+}
+
+/// The address is banned in the middle of a day: quiet at once until the end that the exchange
+/// named, and fresh with the first signed calls after it.
+#[tokio::test(start_paused = true)]
+async fn r10_a_ban_is_obeyed_at_once_and_over_when_it_ends() {
+    for seed in SEEDS {
+        let live = settled(seed).await;
+        live.say("rest-error /fapi/ 418 -1003 \"Way too many requests; IP banned.\"");
+        let noticed = until(&live, "stale", |stale| stale.contains(&Plane::Key)).await;
+        // The simulated exchange sends `Retry-After: 120` with it.
+        let banned = live.clock.now();
+        live.say("rest-ok /fapi/");
+        let status = live.guard.status().await.unwrap();
+        let cause = status.key_refusal.map(|refusal| refusal.cause);
+        assert_eq!(cause, Some(KeyRefusalCause::Banned));
+        let calls = live.exchange.truth().usage.calls.len();
+        tokio::time::sleep(Duration::from_secs(119)).await;
+        let during = live.exchange.truth().usage.calls.len() - calls;
+        assert_eq!(during, 0, "not one call while it lasts");
+        assert_eq!(
+            live.check("BTCUSDT buy 0.001").await.decision,
+            Decision::Reject
+        );
+        assert_eq!(
+            live.check("BTCUSDT sell 0.1 reduce-only").await.decision,
+            Decision::Warn
+        );
+        until(&live, "fresh", <[Plane]>::is_empty).await;
+        let fresh = live.clock.now().since_ms(banned) - 120_000;
+        live.until_equal("after the ban").await;
+        // Exposed, the account is read every ten seconds: the next signed call finds it.
+        at_most("ban", (noticed, fresh), 10_500, 5_000);
+        live.end().await;
+    }
+}
+
+/// A laptop sleeps: its timers stand still, the exchange goes on. Nothing from before is fresh at
+/// the first question, and everything is read anew within ten seconds of waking.
+#[tokio::test(start_paused = true)]
+async fn l07_a_sleep_of_any_length_is_noticed_before_the_first_answer_and_over_in_ten_seconds() {
+    for (seed, slept_s) in [3, 11, 30, 70, 600, 8 * 3_600, 3 * 86_400]
+        .into_iter()
+        .enumerate()
+    {
+        for are_cut in [false, true] {
+            let live = settled(seed as u64 + 1).await;
+            let slept_ms = slept_s * 1_000;
+            live.clock.suspend_ms(slept_ms);
+            live.say(&format!("skew {slept_ms}ms"));
+            if are_cut {
+                live.say("drop user");
+                live.say("drop market");
+            }
+            let first = live.check("BTCUSDT buy 0.001").await;
+            assert_eq!(first.decision, Decision::Reject);
+            assert_eq!(first.findings[0].code, Code::NotReady, "{}", first.why);
+            assert_eq!(
+                live.check("BTCUSDT sell 0.1 reduce-only").await.decision,
+                Decision::Warn
+            );
+            live.say("silent transfer USDT 100");
+            let fresh = until(&live, "fresh", <[Plane]>::is_empty).await;
+            at_most(&format!("sleep of {slept_s} s"), (0, fresh), 0, 10_000);
+            live.until_equal("after the sleep").await;
+            live.end().await;
+        }
+    }
+}
+
+/// Killed and started again by the service manager: it answers at once, rejects until it is in
+/// step, and is soon.
+#[tokio::test(start_paused = true)]
+async fn l01_killed_and_started_again_it_answers_within_a_second_and_is_fresh_in_five() {
+    let mut all = Vec::new();
+    for seed in SEEDS {
+        let live = settled(seed).await;
+        live.say("silent transfer USDT -50");
+        let began = live.clock.now();
+        let live = live.killed_and_started(seed + 100).await;
+        let small = live.check("BTCUSDT buy 0.001").await;
+        assert_eq!(small.decision, Decision::Reject, "{}", small.why);
+        assert_eq!(
+            live.check("BTCUSDT sell 0.1 reduce-only").await.decision,
+            Decision::Warn
+        );
+        let answered = live.clock.now().since_ms(began);
+        until(&live, "fresh", <[Plane]>::is_empty).await;
+        all.push((answered, live.clock.now().since_ms(began)));
+        live.until_equal("after the start").await;
+        live.end().await;
+    }
+    let (usual, worst) = p95(all);
+    at_most("kill -9", usual, 1_000, 5_000);
+    at_most("kill -9, worst", worst, 1_000, 5_000);
 }
 
 #[tokio::test(start_paused = true)]
