@@ -13,7 +13,7 @@ use crate::guard::alarm::{AlarmPolicy, Alarms, Transition};
 use crate::guard::policy::Policy;
 use crate::guard::verdict::{Decision, Judgement, Ladder};
 use crate::guard::{self, Context, Detail};
-use crate::margin::account::{Asset, Symbol};
+use crate::margin::account::{Asset, AssetMode, Symbol};
 use crate::margin::order::OrderIntent;
 use crate::mirror::event::Event;
 use crate::mirror::plane::{Bounds, Plane};
@@ -117,6 +117,8 @@ pub enum Output {
 pub struct Watch {
     /// Symbols whose marks matter.
     pub symbols: BTreeSet<Symbol>,
+    /// Collateral rates matter.
+    pub collateral: bool,
     /// Something is held, ordered or promised.
     pub exposed: bool,
     /// Reads asked for so far, by table: a rise asks for one more.
@@ -279,8 +281,9 @@ impl Core {
         }
         outputs.extend(notices.into_iter().map(Output::Notice));
         if let Some(id) = change.mark {
-            let pool = self.mirror.book().held_in(id).cloned();
-            outputs.extend(pool.map(Output::Marked));
+            let book = self.mirror.book();
+            let pool = book.held_in(id).map(|asset| book.pool_of(asset));
+            outputs.extend(pool.cloned().map(Output::Marked));
             if !self.waiting.is_empty() {
                 self.answer_waiting(now, outputs);
             }
@@ -419,6 +422,7 @@ impl Core {
         symbols.retain(|symbol| self.mirror.rules(symbol.as_str()).is_some());
         self.watch.symbols = symbols;
         self.watch.exposed = self.mirror.is_exposed();
+        self.watch.collateral = self.mirror.book().asset_mode() == AssetMode::Multi;
     }
 }
 

@@ -200,19 +200,8 @@ impl Core {
     #[must_use]
     pub fn pool_reports(&self) -> Vec<PoolReport> {
         let book = self.mirror().book();
-        let in_use = |asset: &&Asset| {
-            let funded = book
-                .balances(asset.as_str())
-                .is_some_and(|(wallet, _)| !wallet.is_zero());
-            let held = book
-                .symbols()
-                .any(|(_, state)| !state.is_idle() && state.margin_asset.as_ref() == Some(*asset));
-            funded || held
-        };
-        book.assets()
-            .filter(in_use)
-            .map(|asset| self.pool_report(asset))
-            .collect()
+        let in_use = book.pools_in_use().into_iter();
+        in_use.map(|asset| self.pool_report(asset)).collect()
     }
 
     fn wallet(&self, asset: &Asset) -> Option<WalletReport> {

@@ -320,10 +320,12 @@ impl Spine {
             };
             let same = known.resync == resync
                 && known.exposed == watch.exposed
+                && known.collateral == watch.collateral
                 && known.symbols == watch.symbols;
             if !same {
                 known.resync = resync;
                 known.exposed = watch.exposed;
+                known.collateral = watch.collateral;
                 known.symbols.clone_from(&watch.symbols);
             }
             !same

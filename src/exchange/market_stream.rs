@@ -1,4 +1,4 @@
-//! The market stream: mark prices and contract changes.
+//! The market stream: mark prices, collateral rates and contract changes.
 //!
 //! Owns: the lives of its connections, as many as the wanted streams need.
 //! Must not know: who wants a mark. One category per connection: nothing else is subscribed here.
@@ -66,6 +66,9 @@ pub(super) async fn keep(context: Arc<Context>) {
 
 fn wanted(demand: &Demand) -> BTreeSet<Stream> {
     let mut wanted = BTreeSet::from([Stream::Contracts]);
+    if demand.collateral {
+        wanted.insert(Stream::CollateralRates);
+    }
     if demand.all_marks {
         wanted.insert(Stream::AllMarks);
     } else {
@@ -196,11 +199,13 @@ async fn opened(context: &Context) -> u64 {
 
 fn on_text(context: &Context, text: &str) -> Frame {
     let mut frame = Frame::Quiet;
+    let mut rates = Vec::new();
     let read = market_frame(text, &mut |news| match news {
         MarketNews::Mark(mark) => {
             frame = Frame::Data;
             context.outlet.mark(mark);
         }
+        MarketNews::Rate(rate) => rates.push(rate),
         MarketNews::Contract { symbol, brackets } => {
             context
                 .outlet
@@ -222,6 +227,10 @@ fn on_text(context: &Context, text: &str) -> Frame {
             frame = Frame::End(Ended::new(LossCause::Undecodable, detail));
         }
     });
+    if !rates.is_empty() {
+        frame = Frame::Data;
+        context.outlet.push(Event::CollateralRates(rates));
+    }
     match read {
         Ok(()) => frame,
         Err(error) => Frame::End(Ended::new(

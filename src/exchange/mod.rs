@@ -167,6 +167,8 @@ pub struct Demand {
     pub symbols: BTreeSet<Symbol>,
     /// The marks of all symbols are wanted (8 GB a day).
     pub all_marks: bool,
+    /// Collateral rates are wanted every second: the account is in multi-assets mode.
+    pub collateral: bool,
     /// Something is at stake: account and positions are read more often.
     pub exposed: bool,
     /// Counters that ask for one more read now when they rise.

@@ -10,11 +10,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::Note;
 use super::context::{Context, paced};
 use super::rest::calls;
 use super::socket::Expectation;
-use super::translate::premium_index;
+use super::translate::{asset_index, premium_index};
 use crate::margin::account::Symbol;
+use crate::mirror::event::Event;
 
 /// Most streams of one connection; more get no updates on some days.
 ///
@@ -32,6 +34,8 @@ const SINGLE_SEEDS_MAX: usize = 5;
 pub(super) enum Stream {
     /// Listings, settlements, bracket changes.
     Contracts,
+    /// Collateral rates of all assets.
+    CollateralRates,
     /// Marks of the whole market.
     AllMarks,
     /// The mark of one symbol.
@@ -43,6 +47,7 @@ impl Stream {
     fn name(&self) -> String {
         match self {
             Self::Contracts => "!contractInfo".into(),
+            Self::CollateralRates => "!assetIndex@arr".into(),
             Self::AllMarks => "!markPrice@arr@1s".into(),
             Self::Mark(symbol) => {
                 format!("{}@markPrice@1s", symbol.as_str().to_ascii_lowercase())
@@ -52,7 +57,7 @@ impl Stream {
 
     /// True for streams that tick every second by themselves.
     const fn ticks(&self) -> bool {
-        matches!(self, Self::AllMarks | Self::Mark(_))
+        matches!(self, Self::CollateralRates | Self::AllMarks | Self::Mark(_))
     }
 }
 
@@ -124,9 +129,12 @@ async fn seed(context: Arc<Context>, streams: Vec<Stream>) {
         .iter()
         .filter_map(|stream| match stream {
             Stream::Mark(symbol) => Some(symbol.clone()),
-            Stream::Contracts | Stream::AllMarks => None,
+            Stream::Contracts | Stream::CollateralRates | Stream::AllMarks => None,
         })
         .collect();
+    if streams.contains(&Stream::CollateralRates) {
+        seed_rates(&context).await;
+    }
     let everything = streams.contains(&Stream::AllMarks);
     if everything || symbols.len() > SINGLE_SEEDS_MAX {
         let call = &calls::MARKS_OF_ALL;
@@ -153,6 +161,22 @@ async fn seed(context: Arc<Context>, streams: Vec<Stream>) {
                 context.outlet.mark(mark);
             }
         }
+    }
+}
+
+/// Reads the collateral rates of all assets once.
+async fn seed_rates(context: &Context) {
+    let call = &calls::ASSET_INDEX;
+    let Ok(answer) = context.rest.call(call, &[]).await else {
+        return;
+    };
+    let note = |detail| {
+        let path = call.path;
+        context.outlet.note(Note::RowSkipped { path, detail });
+    };
+    let read = |body: &[u8]| asset_index(body, note);
+    if let Ok(rates) = context.rest.read(call, &answer, read) {
+        context.outlet.deliver(Event::CollateralRates(rates)).await;
     }
 }
 

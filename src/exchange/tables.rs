@@ -40,6 +40,8 @@ async fn read_rules(context: Arc<Context>) -> Result<(), RestError> {
         value: info.rules,
     };
     context.outlet.deliver(Event::Rules(rules)).await;
+    let thresholds = Event::AutoExchange(info.auto_exchange);
+    context.outlet.deliver(thresholds).await;
     Ok(())
 }
 

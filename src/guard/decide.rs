@@ -123,6 +123,7 @@ const fn plane_words(plane: Plane) -> &'static str {
         Plane::Rules => "trading rules",
         Plane::Time => "the exchange's clock",
         Plane::Key => "the API key",
+        Plane::Collateral => "collateral rates",
     }
 }
 
@@ -204,9 +205,8 @@ const fn lacking_plane(error: &Unknown) -> Option<Plane> {
         Unknown::Symbol(_, Missing::Settings) => Some(Plane::Config),
         Unknown::Symbol(_, Missing::Mark) => Some(Plane::Marks),
         Unknown::Symbol(_, Missing::Brackets) => Some(Plane::Brackets),
-        Unknown::Symbol(_, Missing::Arithmetic(_))
-        | Unknown::Arithmetic(_)
-        | Unknown::AssetMode => None,
+        Unknown::Symbol(_, Missing::Arithmetic(_)) | Unknown::Arithmetic(_) => None,
+        Unknown::Rate(_) => Some(Plane::Collateral),
     }
 }
 
@@ -303,7 +303,7 @@ fn with_promises<'a>(
     for promise in view.mirror().reservations().iter() {
         let same_pool = view
             .rules(&promise.intent.symbol)
-            .is_some_and(|rules| rules.margin_asset == *what_if.asset());
+            .is_some_and(|rules| what_if.shares_pool(&rules.margin_asset));
         if same_pool && !promise.intent.only_reduces() {
             fill(&mut what_if, &promise.intent, assumptions(policy))?;
         }
@@ -347,7 +347,8 @@ fn position_changes(
 ) -> Result<Vec<PositionChange>, Unknown> {
     let mut changes = Vec::new();
     for (symbol, state) in view.book().symbols() {
-        if state.margin_asset.as_ref() != Some(after.asset()) {
+        let asset = state.margin_asset.as_ref();
+        if !asset.is_some_and(|asset| after.shares_pool(asset)) {
             continue;
         }
         let flat_after = after

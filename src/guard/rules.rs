@@ -413,13 +413,13 @@ fn spill(case: &Case<'_>) -> Option<Finding> {
     let worst = case
         .positions
         .iter()
-        .max_by_key(|position| position.spill)?;
+        .max_by_key(|position| position.spill_of_pool)?;
     if !worst.spill.is_positive() {
         return None;
     }
     let balance = case.after.margin_balance;
     let fraction = if balance.is_positive() {
-        worst.spill.over(balance).ok()?.get()
+        worst.spill_of_pool.over(balance).ok()?.get()
     } else {
         Decimal::ONE
     };
@@ -429,10 +429,10 @@ fn spill(case: &Case<'_>) -> Option<Finding> {
          the rest of the wallet ({} of it); your limit is {}.",
         case.intent.symbol,
         words::money(worst.ticket),
-        case.after.asset,
+        case.rules.margin_asset,
         words::percent(case.policy.horizon.get(), Careful::Down),
         words::money(worst.spill),
-        case.after.asset,
+        case.rules.margin_asset,
         words::percent(fraction, Careful::Up),
         words::limit_percent(broken.1)
     );

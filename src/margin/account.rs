@@ -69,6 +69,15 @@ name! {
     Asset
 }
 
+impl Asset {
+    /// What the one pool of multi-assets mode is counted in: US dollars, which are no asset of the
+    /// exchange's.
+    #[must_use]
+    pub fn usd() -> Self {
+        Self("USD".into())
+    }
+}
+
 /// Which way an order trades.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Side {

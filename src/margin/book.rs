@@ -1,16 +1,19 @@
 //! The whole account as one value that can be asked.
 //!
 //! Owns: every symbol's state and every pool's running sums, kept equal at each change; the
-//! figures of a pool as it is ([`Book::assess`]) and with some symbols replaced ([`WhatIf`]).
+//! figures of a pool as it is ([`Book::assess`]); with some symbols replaced, see [`WhatIf`].
 //! Must not know: where changes come from, how fresh they are, what is permitted.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::account::{Asset, AssetMode, MarginMode, PositionMode, Symbol, SymbolState};
 use super::amount::{Amount, ArithmeticError, MarkPrice, Rate};
+use super::collateral::{Collateral, CollateralRate};
 use super::contribution::{Contribution, Missing};
 use super::liquidation::LiquidationPrices;
-use super::pool::{Members, Pool, PoolAssessment, PoolView, Replaced, SymbolId};
+use super::pool::{JointView, Members, Part, Pool, PoolAssessment, PoolView, SymbolId};
+use super::what_if::Overlay;
+pub use super::what_if::WhatIf;
 
 /// Why a pool's figures are not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +24,8 @@ pub enum Unknown {
     Symbol(Symbol, Missing),
     /// A sum does not fit 28 digits.
     Arithmetic(ArithmeticError),
-    /// The account's asset mode is not modelled.
-    AssetMode,
+    /// An asset that counts in the one pool of multi-assets mode has no rate.
+    Rate(Asset),
 }
 
 impl std::fmt::Display for Unknown {
@@ -31,7 +34,7 @@ impl std::fmt::Display for Unknown {
             Self::Balance(asset) => write!(f, "the {asset} balance is not known"),
             Self::Symbol(symbol, missing) => write!(f, "{symbol}: {missing}"),
             Self::Arithmetic(error) => write!(f, "{error}"),
-            Self::AssetMode => f.write_str("multi-assets mode is not modelled"),
+            Self::Rate(asset) => write!(f, "the collateral rate of {asset} is not known"),
         }
     }
 }
@@ -65,6 +68,10 @@ pub struct Book {
     entries: Vec<Entry>,
     ids: Ids,
     pools: BTreeMap<Asset, Pool>,
+    /// What assets count for in multi-assets mode.
+    collateral: BTreeMap<Asset, Collateral>,
+    /// The name of the one pool of multi-assets mode.
+    usd: Asset,
     /// Symbols that hold something and whose pool is not known: every pool is unknown then.
     homeless: BTreeSet<(SymbolId, Missing)>,
     /// A sum once failed: every figure is unknown until the sums are made anew.
@@ -95,6 +102,8 @@ impl Book {
             entries: Vec::new(),
             ids: Ids::default(),
             pools: BTreeMap::new(),
+            collateral: BTreeMap::new(),
+            usd: Asset::usd(),
             homeless: BTreeSet::new(),
             broken: None,
         }
@@ -164,9 +173,57 @@ impl Book {
             .map(|entry| (&entry.symbol, &entry.state))
     }
 
-    /// The pools, by asset.
+    /// The margin assets, by name: each is a pool of its own in single-asset mode.
     pub fn assets(&self) -> impl Iterator<Item = &Asset> {
         self.pools.keys()
+    }
+
+    /// The pools with money, positions or orders, by name: assets in single-asset mode, USD in
+    /// multi-assets mode.
+    #[must_use]
+    pub fn pools_in_use(&self) -> Vec<&Asset> {
+        match self.asset_mode {
+            AssetMode::Multi => vec![&self.usd],
+            AssetMode::Single => {
+                let in_use = self.pools.iter().filter(|(_, pool)| pool.is_in_use());
+                in_use.map(|(asset, _)| asset).collect()
+            }
+        }
+    }
+
+    /// Assets that count in the one pool of multi-assets mode.
+    pub fn collateral_in_use(&self) -> impl Iterator<Item = &Asset> {
+        let in_use = self.pools.iter().filter(|(_, pool)| pool.is_in_use());
+        in_use.map(|(asset, _)| asset)
+    }
+
+    /// The pool that an asset's crossed positions share, by name.
+    #[must_use]
+    pub const fn pool_of<'a>(&'a self, asset: &'a Asset) -> &'a Asset {
+        match self.asset_mode {
+            AssetMode::Single => asset,
+            AssetMode::Multi => &self.usd,
+        }
+    }
+
+    /// What is known of an asset as collateral.
+    #[must_use]
+    pub fn collateral(&self, asset: &str) -> Collateral {
+        self.collateral.get(asset).copied().unwrap_or_default()
+    }
+
+    /// Takes an asset's rates as they now are; `None` when they are not known any more.
+    pub fn set_rate(&mut self, asset: &Asset, rate: Option<CollateralRate>) {
+        self.collateral_mut(asset).rate = rate;
+    }
+
+    /// Takes the debt at which the exchange sells other assets for this one.
+    pub fn set_auto_exchange(&mut self, asset: &Asset, below: Option<Amount>) {
+        self.collateral_mut(asset).auto_exchange_below = below;
+    }
+
+    fn collateral_mut(&mut self, asset: &Asset) -> &mut Collateral {
+        self.collateral.entry(asset.clone()).or_default()
     }
 
     /// A pool's wallet balance (isolated wallets included) and the part crossed positions share.
@@ -178,7 +235,9 @@ impl Book {
 
     /// Takes a pool's balances as they now are.
     pub fn set_balances(&mut self, asset: &Asset, wallet: Amount, cross_wallet: Amount) {
-        let pool = self.pools.entry(asset.clone()).or_default();
+        let mode = self.asset_mode;
+        let pool = self.pools.entry(asset.clone());
+        let pool = pool.or_insert_with(|| Pool::new(mode));
         pool.wallet_balance = Some(wallet);
         pool.cross_wallet_balance = Some(cross_wallet);
     }
@@ -218,6 +277,14 @@ impl Book {
         }
     }
 
+    /// The sums of an asset's pool.
+    pub(super) fn sums(&self, asset: &Asset) -> Contribution {
+        self.pools
+            .get(asset)
+            .map(|pool| pool.sums)
+            .unwrap_or_default()
+    }
+
     fn entry(&self, id: SymbolId) -> Option<&Entry> {
         self.entries.get(id.index())
     }
@@ -243,7 +310,7 @@ impl Book {
     }
 
     fn put_in(&mut self, id: SymbolId) {
-        let mode = self.position_mode;
+        let (mode, asset_mode) = (self.position_mode, self.asset_mode);
         let Some(entry) = self.entry_mut(id) else {
             return;
         };
@@ -258,7 +325,8 @@ impl Book {
         if let Ok(figures) = &figures {
             entry.contribution = *figures;
         }
-        let pool = self.pools.entry(asset).or_default();
+        let pool = self.pools.entry(asset);
+        let pool = pool.or_insert_with(|| Pool::new(asset_mode));
         match figures {
             Ok(figures) => {
                 if let Err(error) = pool.add(id, &figures) {
@@ -277,7 +345,7 @@ impl Book {
         self.broken = None;
         self.homeless.clear();
         for pool in self.pools.values_mut() {
-            *pool = pool.emptied();
+            *pool = pool.emptied(self.asset_mode);
         }
         for index in 0..self.entries.len() {
             if let Some(entry) = self.entries.get_mut(index) {
@@ -287,14 +355,17 @@ impl Book {
         }
     }
 
-    /// A pool's figures as they are.
+    /// The figures, as they are, of the pool to which this asset's positions belong (USD is the
+    /// name of the one pool of multi-assets mode).
     ///
     /// # Errors
     /// What is not known.
     pub fn assess(&self, asset: &Asset, horizon: Rate) -> Result<PoolAssessment, Unknown> {
-        self.view(asset, Overlay::NONE)?
-            .assess(horizon)
-            .map_err(Unknown::from)
+        let figures = match self.asset_mode {
+            AssetMode::Single => self.view(asset, Overlay::NONE)?.assess(horizon),
+            AssetMode::Multi => self.joint_view(|_| Overlay::NONE)?.assess(horizon),
+        };
+        figures.map_err(Unknown::from)
     }
 
     /// Liquidation prices of a symbol's crossed legs; `None` when it holds none.
@@ -317,16 +388,11 @@ impl Book {
             .state(symbol.as_str())
             .and_then(|state| state.margin_asset.as_ref())
             .ok_or_else(|| Unknown::Symbol(symbol.clone(), Missing::MarginAsset))?;
-        Ok(WhatIf {
-            book: self,
-            asset,
-            wallet_change: Amount::ZERO,
-            replaced: Vec::new(),
-            sums: None,
-        })
+        Ok(WhatIf::new(self, asset))
     }
 
-    fn view<'a>(
+    /// One asset's pool with what the overlay puts over it.
+    pub(super) fn view<'a>(
         &'a self,
         asset: &Asset,
         overlay: Overlay<'a>,
@@ -336,9 +402,6 @@ impl Book {
             replaced,
             sums,
         } = overlay;
-        if self.asset_mode == AssetMode::Multi {
-            return Err(Unknown::AssetMode);
-        }
         if let Some(error) = self.broken {
             return Err(Unknown::Arithmetic(error));
         }
@@ -352,7 +415,7 @@ impl Book {
             .or_else(|| pool.missing.iter().find(known))
         {
             let symbol = self.symbol(*id).cloned();
-            return Err(symbol.map_or(Unknown::AssetMode, |s| Unknown::Symbol(s, *missing)));
+            return Err(symbol.map_or_else(unheard, |s| Unknown::Symbol(s, *missing)));
         }
         let wallet = pool.cross_wallet_balance.ok_or_else(unheard)?;
         Ok(PoolView {
@@ -364,149 +427,34 @@ impl Book {
             sums: sums.copied().unwrap_or(pool.sums),
         })
     }
-}
 
-/// What a view puts over the pool.
-#[derive(Debug, Clone, Copy)]
-struct Overlay<'a> {
-    wallet_change: Amount,
-    replaced: &'a [Replaced],
-    /// The pool's sums with the replaced symbols in their new state.
-    sums: Option<&'a Contribution>,
-}
-
-impl Overlay<'_> {
-    const NONE: Self = Self {
-        wallet_change: Amount::ZERO,
-        replaced: &[],
-        sums: None,
-    };
-}
-
-/// The account as it would be: some symbols replaced, the pool's wallet changed.
-#[derive(Debug, Clone)]
-pub struct WhatIf<'a> {
-    book: &'a Book,
-    asset: &'a Asset,
-    wallet_change: Amount,
-    replaced: Vec<Replaced>,
-    /// The pool's sums in this state; `None` while nothing is replaced.
-    sums: Option<Contribution>,
-}
-
-impl<'a> WhatIf<'a> {
-    /// The account it began from.
-    #[must_use]
-    pub const fn book(&self) -> &'a Book {
-        self.book
-    }
-
-    /// The pool in question.
-    #[must_use]
-    pub const fn asset(&self) -> &'a Asset {
-        self.asset
-    }
-
-    /// What is, or would be, of a symbol.
-    #[must_use]
-    pub fn state(&self, symbol: &str) -> Option<&SymbolState> {
-        let id = self.book.id(symbol)?;
-        match self.replaced.iter().find(|replaced| replaced.id == id) {
-            Some(replaced) => Some(&replaced.state),
-            None => self.book.state(symbol),
-        }
-    }
-
-    /// Puts a symbol into another state and moves money in or out of the crossed wallet. A symbol
-    /// of another pool changes nothing here: pools do not touch each other.
-    ///
-    /// # Errors
-    /// What the new state lacks.
-    pub fn replace(
-        &mut self,
-        symbol: &Symbol,
-        state: SymbolState,
-        wallet_change: Amount,
-    ) -> Result<(), Unknown> {
-        let missing = |missing| Unknown::Symbol(symbol.clone(), missing);
-        let id = self
-            .book
-            .id(symbol.as_str())
-            .ok_or_else(|| missing(Missing::MarginAsset))?;
-        let asset = state
-            .margin_asset
-            .clone()
-            .ok_or_else(|| missing(Missing::MarginAsset))?;
-        if asset != *self.asset {
-            return Ok(());
-        }
-        let new = Contribution::of(&state, self.book.position_mode).map_err(missing)?;
-        self.wallet_change = self.wallet_change.plus(wallet_change)?;
-        let before = self.sums.or_else(|| {
-            let pool = self.book.pools.get(self.asset)?;
-            Some(pool.sums)
-        });
-        let before = before.unwrap_or_default();
-        let known = self.replaced.iter_mut().find(|one| one.id == id);
-        match known {
-            Some(replaced) => {
-                self.sums = Some(before.minus(&replaced.new)?.plus(&new)?);
-                replaced.state = state;
-                replaced.new = new;
+    /// All assets that count, each with what `overlay` puts over it.
+    pub(super) fn joint_view<'a>(
+        &'a self,
+        overlay: impl Fn(&Asset) -> Overlay<'a>,
+    ) -> Result<JointView<'a, Self>, Unknown> {
+        let mut parts = Vec::new();
+        for (asset, pool) in &self.pools {
+            let overlay = overlay(asset);
+            if !pool.is_in_use() && overlay.is_nothing() {
+                continue;
             }
-            None => {
-                let old = self.book.contribution(id).copied().unwrap_or_default();
-                self.sums = Some(before.minus(&old)?.plus(&new)?);
-                self.replaced.push(Replaced {
-                    id,
-                    state,
-                    old,
-                    new,
-                });
-            }
+            let collateral = self.collateral(asset.as_str());
+            let rate = collateral
+                .rate
+                .ok_or_else(|| Unknown::Rate(asset.clone()))?;
+            parts.push(Part {
+                view: self.view(asset, overlay)?,
+                rate,
+                collateral,
+            });
         }
-        Ok(())
-    }
-
-    fn view(&self) -> Result<PoolView<'_, Book>, Unknown> {
-        let overlay = Overlay {
-            wallet_change: self.wallet_change,
-            replaced: &self.replaced,
-            sums: self.sums.as_ref(),
-        };
-        self.book.view(self.asset, overlay)
-    }
-
-    /// The pool's figures in this state.
-    ///
-    /// # Errors
-    /// What is not known.
-    pub fn assess(&self, horizon: Rate) -> Result<PoolAssessment, Unknown> {
-        let view = self.view()?;
-        view.assess(horizon).map_err(Unknown::from)
-    }
-
-    /// What new orders can use in this state.
-    ///
-    /// # Errors
-    /// What is not known.
-    pub fn available_balance(&self) -> Result<Amount, Unknown> {
-        let view = self.view()?;
-        view.available_balance().map_err(Unknown::from)
-    }
-
-    /// Liquidation prices of a symbol's crossed legs in this state; `None` when it holds none.
-    ///
-    /// # Errors
-    /// What is not known.
-    pub fn liquidation_prices(
-        &self,
-        symbol: &Symbol,
-    ) -> Result<Option<LiquidationPrices>, Unknown> {
-        let view = self.view()?;
-        match self.book.id(symbol.as_str()) {
-            Some(id) => view.liquidation_prices(id).map_err(Unknown::from),
-            None => Ok(None),
+        if self.pools.is_empty() {
+            return Err(Unknown::Balance(self.usd.clone()));
         }
+        Ok(JointView {
+            asset: &self.usd,
+            parts,
+        })
     }
 }

@@ -70,6 +70,15 @@ impl Contribution {
         !self.notional_gross.is_zero()
     }
 
+    /// True when neither a position nor a working order is behind it.
+    #[must_use]
+    pub const fn is_nothing(&self) -> bool {
+        !self.holds_crossed()
+            && self.open_order_initial_margin.is_zero()
+            && self.isolated_open_order_initial_margin.is_zero()
+            && self.isolated_wallet.is_zero()
+    }
+
     /// The figures of a symbol, or what is missing for them. An idle symbol contributes nothing
     /// and needs nothing.
     ///

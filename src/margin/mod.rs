@@ -6,7 +6,8 @@
 //! `rust_decimal` and nothing else.
 //!
 //! Rounding: sums and products are exact or they fail ([`amount::ArithmeticError`]); quotients
-//! keep 28 digits, rounded half-even; printed figures are cut toward zero at eight decimals as
+//! keep 28 digits, rounded half-even, and conversions into another asset 16 decimals
+//! ([`collateral::converted`]); printed figures are cut toward zero at eight decimals as
 //! the exchange cuts them ([`amount::cut`]).
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
@@ -16,12 +17,16 @@ pub mod account;
 pub mod amount;
 pub mod book;
 pub mod bracket;
+pub mod collateral;
 pub mod contribution;
 pub mod liquidation;
 pub mod order;
 pub mod pool;
 pub mod position;
 pub mod project;
+mod what_if;
 
+#[cfg(test)]
+mod joint_properties;
 #[cfg(test)]
 mod properties;

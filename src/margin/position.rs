@@ -3,7 +3,7 @@
 //! Owns: the per-position view of an account as it is or as it would be.
 //! Must not know: policy, time.
 
-use super::account::{Leg, MarginMode, PositionSide, Symbol};
+use super::account::{Leg, MarginMode, PositionSide, Symbol, SymbolState};
 use super::amount::{
     Amount, ArithmeticError, MarkPrice, Notional, Price, QUOTIENT_DECIMALS, Rate, round,
 };
@@ -37,6 +37,8 @@ pub struct PositionAssessment {
     pub liquidation: LiquidationPrices,
     /// What the rest of the wallet pays for it; zero when isolated.
     pub spill: Amount,
+    /// The same in the money of its pool: in USD at the ask rate in multi-assets mode.
+    pub spill_of_pool: Amount,
 }
 
 impl PositionAssessment {
@@ -110,9 +112,21 @@ pub fn assess_positions(
             ticket: initial_margin,
             liquidation,
             spill,
+            spill_of_pool: in_pool_money(what_if, state, spill)?,
         });
     }
     Ok(positions)
+}
+
+fn in_pool_money(
+    what_if: &WhatIf<'_>,
+    state: &SymbolState,
+    amount: Amount,
+) -> Result<Amount, Unknown> {
+    match &state.margin_asset {
+        Some(asset) if !amount.is_zero() => what_if.in_pool_money(asset, amount),
+        _ => Ok(amount),
+    }
 }
 
 /// A position's loss beyond its ticket at the nearer of its liquidation price and the horizon.

@@ -20,7 +20,7 @@ use super::pool::{PoolAssessment, Survival};
 use super::project::{Assumptions, fill};
 
 #[derive(Debug, Clone)]
-struct Holding {
+pub(super) struct Holding {
     /// Quantities of the long and the short leg, in thousandths.
     long: i64,
     short: i64,
@@ -30,7 +30,7 @@ struct Holding {
     small_tiers: bool,
 }
 
-fn holding() -> impl Strategy<Value = Holding> {
+pub(super) fn holding() -> impl Strategy<Value = Holding> {
     (
         0_i64..40_000,
         0_i64..40_000,
@@ -62,7 +62,7 @@ fn small() -> BracketTable {
     ])
 }
 
-fn symbol(index: usize) -> Symbol {
+pub(super) fn symbol(index: usize) -> Symbol {
     Symbol::new(&format!("S{index}USDT")).unwrap()
 }
 
@@ -70,7 +70,7 @@ fn usdt() -> Asset {
     Asset::new("USDT").unwrap()
 }
 
-fn state(holding: &Holding, mode: MarginMode) -> SymbolState {
+pub(super) fn state(holding: &Holding, mode: MarginMode) -> SymbolState {
     let mark = Price::new(Decimal::new(holding.mark_cents, 2));
     let entry = Price::new(Decimal::new(holding.mark_cents * holding.entry_percent, 4));
     let leg = |thousandths: i64| {
@@ -168,11 +168,11 @@ fn assess(book: &Book) -> PoolAssessment {
     book.assess(&usdt(), horizon()).unwrap()
 }
 
-fn near(a: Decimal, b: Decimal, tolerance: Decimal) -> bool {
+pub(super) fn near(a: Decimal, b: Decimal, tolerance: Decimal) -> bool {
     (a - b).abs() <= tolerance * Decimal::ONE.max(a.abs())
 }
 
-const TIGHT: Decimal = Decimal::from_parts(1, 0, 0, false, 9);
+pub(super) const TIGHT: Decimal = Decimal::from_parts(1, 0, 0, false, 9);
 
 /// The distance by brute force: every symbol alone both ways, and all together both ways.
 fn distance_by_brute_force(book: &Book) -> Option<Decimal> {

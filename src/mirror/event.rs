@@ -14,6 +14,7 @@ use crate::margin::account::{
 };
 use crate::margin::amount::{Amount, Leverage, MarkPrice, Price, Quantity, Rate};
 use crate::margin::bracket::{BracketError, BracketTable};
+use crate::margin::collateral::CollateralRate;
 use crate::margin::order::OpenOrder;
 
 /// Everything that can change the mirror.
@@ -61,6 +62,10 @@ pub enum Event {
     },
     /// A mark price.
     Mark(MarkUpdate),
+    /// Collateral rates of assets, as they now are; absent is unchanged.
+    CollateralRates(Vec<CollateralUpdate>),
+    /// The debts at which the exchange sells other assets in multi-assets mode.
+    AutoExchange(Vec<AutoExchange>),
     /// Account-wide settings, read over REST.
     AccountConfig(Read<AccountConfig>),
     /// Settings of all symbols, read over REST.
@@ -277,6 +282,26 @@ pub struct MarkUpdate {
     pub next_funding_ms: Option<i64>,
     /// Event time: freshness is counted from it.
     pub event_ms: i64,
+}
+
+/// What an asset counts for in multi-assets mode.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CollateralUpdate {
+    /// Asset.
+    pub asset: Asset,
+    /// Its rates; `None` when the exchange sent what cannot be a rate (zero means unknown).
+    pub rate: Option<CollateralRate>,
+    /// Event time: freshness is counted from it.
+    pub event_ms: i64,
+}
+
+/// When the exchange pays an asset's debt by selling others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AutoExchange {
+    /// Asset.
+    pub asset: Asset,
+    /// The balance below which it does (negative); `None` when it states none.
+    pub below: Option<Amount>,
 }
 
 /// Account-wide settings.

@@ -6,9 +6,9 @@
 use std::sync::Arc;
 
 use super::event::{
-    AccountConfig, AccountTruth, AccountUpdate, AlgoStatus, AlgoUpdate, BalanceUpdate, Event,
-    MarkUpdate, OrderOrigin, OrderStatus, OrderUpdate, OrdersTruth, PositionUpdate, Read,
-    SymbolBrackets, SymbolRules, SymbolSettings, TruthBalance,
+    AccountConfig, AccountTruth, AccountUpdate, AlgoStatus, AlgoUpdate, BalanceUpdate,
+    CollateralUpdate, Event, MarkUpdate, OrderOrigin, OrderStatus, OrderUpdate, OrdersTruth,
+    PositionUpdate, Read, SymbolBrackets, SymbolRules, SymbolSettings, TruthBalance,
 };
 use super::fills::Fill;
 use super::plane::Reading;
@@ -105,6 +105,12 @@ impl Mirror {
             }
             Event::MarginCall { symbols, .. } => change.notices.push(Notice::MarginCall(symbols)),
             Event::Mark(update) => self.mark(&update, now, change),
+            Event::CollateralRates(rates) => self.collateral_rates(&rates),
+            Event::AutoExchange(rows) => {
+                for row in rows {
+                    self.book.set_auto_exchange(&row.asset, row.below);
+                }
+            }
             Event::AccountConfig(read) => self.account_config(&read, change),
             Event::SymbolSettings(read) => self.symbol_settings(&read, change),
             Event::AccountTruth(read) => self.account_truth(&read, now, change),
@@ -427,6 +433,19 @@ impl Mirror {
         self.book.set_mark(id, update.mark);
         self.place_mark(id);
         change.mark = Some(id);
+    }
+
+    /// What an asset counts for; an older statement than the one known changes nothing.
+    fn collateral_rates(&mut self, rates: &[CollateralUpdate]) {
+        for update in rates {
+            let known = self.rates.get(&update.asset);
+            if known.is_some_and(|event_ms| *event_ms > update.event_ms) {
+                self.counters.ignored = self.counters.ignored.saturating_add(1);
+                continue;
+            }
+            self.rates.insert(update.asset.clone(), update.event_ms);
+            self.book.set_rate(&update.asset, update.rate);
+        }
     }
 
     fn account_config(&mut self, read: &Read<AccountConfig>, change: &mut Change) {

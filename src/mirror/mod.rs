@@ -174,6 +174,8 @@ pub struct Mirror {
     /// A position's cost needed more than 28 digits: the account plane is not usable.
     unrepresentable: Option<Symbol>,
     marks: Marks,
+    /// When each asset's collateral rate was last told.
+    rates: BTreeMap<Asset, i64>,
     sync: Sync,
     market_epoch: u64,
     market_loss: Option<StreamLoss>,
@@ -212,6 +214,7 @@ impl Mirror {
             orders_unsummable: None,
             unrepresentable: None,
             marks: Marks::default(),
+            rates: BTreeMap::new(),
             sync: Sync::default(),
             market_epoch: 0,
             market_loss: None,

@@ -30,11 +30,13 @@ pub enum Plane {
     Time,
     /// The key is accepted.
     Key,
+    /// Collateral rates of the assets in use; only in multi-assets mode.
+    Collateral,
 }
 
 impl Plane {
-    /// Every plane, in the order answers list them.
-    pub const ALL: [Self; 8] = [
+    /// Every plane, in the order answers list them. The last one counts in multi-assets mode only.
+    pub const ALL: [Self; 9] = [
         Self::Account,
         Self::Orders,
         Self::Marks,
@@ -43,6 +45,7 @@ impl Plane {
         Self::Rules,
         Self::Time,
         Self::Key,
+        Self::Collateral,
     ];
 
     /// The name on the socket.
@@ -57,6 +60,7 @@ impl Plane {
             Self::Rules => "rules",
             Self::Time => "time",
             Self::Key => "key",
+            Self::Collateral => "collateral",
         }
     }
 }
@@ -81,6 +85,8 @@ pub struct Bounds {
     pub orders_ms: i64,
     /// A mark's event time against the exchange's clock.
     pub mark_ms: i64,
+    /// A collateral rate's event time against the exchange's clock.
+    pub rate_ms: i64,
     /// An account or order event's time against the exchange's clock.
     pub lag_ms: i64,
     /// Settings.
@@ -106,6 +112,7 @@ impl Bounds {
         account_flat_ms: 60_000,
         orders_ms: 90_000,
         mark_ms: 5_000,
+        rate_ms: 5_000,
         lag_ms: 5_000,
         config_ms: 60_000,
         brackets_ms: 15 * 60_000,

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use super::event::*;
 use super::plane::{Bounds, Plane};
-use super::view::{Needs, Unsupported};
+use super::view::Needs;
 use super::*;
 use crate::clock::Clock;
 use crate::margin::account::{AssetMode, Lot, MarginMode, PositionMode, Rules, Settings, Side};
 use crate::margin::amount::{Amount, Leverage, MarkPrice, Quantity, Rate};
 use crate::margin::bracket::tests::bitcoin;
+use crate::margin::collateral::CollateralRate;
 use crate::margin::order::{OrderId, OrderKind, TriggerBy};
 
 /// A mirror with its clock; `T` is the exchange's time, equal to the clock's wall time.
@@ -279,6 +280,21 @@ impl Rig {
             .to_string()
     }
 
+    /// Tells the rate of an asset, so many milliseconds from now; zero is none.
+    fn rate(&mut self, asset: &str, rate: i64, from_now_ms: i64) {
+        let rate = Rate::new(rust_decimal::Decimal::from(rate));
+        let update = CollateralUpdate {
+            asset: Asset::new(asset).unwrap(),
+            rate: CollateralRate::new(rate, rate),
+            event_ms: self.now().wall_ms + from_now_ms,
+        };
+        self.tell(Event::CollateralRates(vec![update]));
+    }
+
+    fn wait_ms(&self, ms: i64) {
+        self.clock.advance_ms(ms);
+    }
+
     fn wallet(&self) -> String {
         self.mirror.book().balances("USDT").unwrap().0.to_string()
     }
@@ -290,7 +306,7 @@ fn nothing_is_fresh_before_anything_was_told() {
     // Marks alone have nothing to be stale about: nothing is held and no symbol is listed.
     let all: Vec<Plane> = Plane::ALL
         .into_iter()
-        .filter(|plane| *plane != Plane::Marks)
+        .filter(|plane| !matches!(plane, Plane::Marks | Plane::Collateral))
         .collect();
     assert_eq!(rig.stale(), all);
 }
@@ -411,14 +427,43 @@ fn a_read_in_the_wrong_mode_never_counts_as_flat() {
 }
 
 #[test]
-fn c04_multi_assets_mode_is_recognised_and_not_modelled() {
+fn c04_multi_assets_mode_needs_a_fresh_rate_of_every_asset_that_counts() {
     let mut rig = Rig::live(PositionMode::OneWay, "1000");
     let event_ms = rig.now().wall_ms;
     rig.tell(Event::AssetModeChanged {
         mode: AssetMode::Multi,
         event_ms,
     });
-    assert_eq!(rig.mirror.unsupported(), Some(Unsupported::MultiAssets));
+    assert_eq!(rig.mirror.unsupported(), None);
+    assert_eq!(rig.stale(), [Plane::Collateral]);
+    rig.rate("USDT", 1, 0);
+    assert_eq!(rig.stale(), []);
+    // An older statement changes nothing, and zero is no rate.
+    rig.rate("USDT", 0, -1);
+    assert_eq!(rig.stale(), []);
+    rig.rate("USDT", 0, 1);
+    assert_eq!(rig.stale(), [Plane::Collateral]);
+    rig.tell(Event::AssetModeChanged {
+        mode: AssetMode::Single,
+        event_ms: event_ms + 1,
+    });
+    assert_eq!(rig.stale(), []);
+}
+
+#[test]
+fn c04_a_collateral_rate_is_stale_after_five_seconds() {
+    let mut rig = Rig::live(PositionMode::OneWay, "1000");
+    let event_ms = rig.now().wall_ms;
+    rig.tell(Event::AssetModeChanged {
+        mode: AssetMode::Multi,
+        event_ms,
+    });
+    rig.rate("USDT", 1, 0);
+    rig.wait_ms(4_000);
+    assert_eq!(rig.stale(), []);
+    rig.wait_ms(1_100);
+    let stale = rig.stale();
+    assert!(stale.contains(&Plane::Collateral), "{stale:?}");
 }
 
 #[test]
@@ -667,7 +712,8 @@ fn l07_after_a_sleep_nothing_read_before_it_is_fresh() {
             },
         )
         .unwrap_err();
-    assert_eq!(not_ready.planes.len(), Plane::ALL.len());
+    // Collateral rates do not count in single-asset mode.
+    assert_eq!(not_ready.planes.len(), Plane::ALL.len() - 1);
     // Even three seconds of sleep, well inside every bound.
     let mut nap = rig.now();
     nap.boot_us += 3_000_000;

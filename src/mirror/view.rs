@@ -49,8 +49,6 @@ impl std::fmt::Display for NotReady {
 /// Kinds of accounts that are recognised and not modelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unsupported {
-    /// One pool in USD for all assets.
-    MultiAssets,
     /// Portfolio margin: margined elsewhere.
     PortfolioMargin,
     /// Credits trading mode (BNFCR).
@@ -60,7 +58,6 @@ pub enum Unsupported {
 impl std::fmt::Display for Unsupported {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::MultiAssets => "multi-assets mode",
             Self::PortfolioMargin => "portfolio margin",
             Self::Credits => "credits trading mode (BNFCR)",
         })
@@ -100,11 +97,8 @@ impl Mirror {
     /// [`NotReady`] names every plane that is not.
     pub fn view<'a>(&'a self, now: Now, needs: Needs<'_>) -> Result<LiveView<'a>, NotReady> {
         let mut stale: Vec<PlaneStatus> = Vec::new();
-        for plane in Plane::ALL {
-            let reason = match plane {
-                Plane::Marks => self.marks_staleness(now, needs.symbol),
-                other => self.staleness(other, now),
-            };
+        for plane in self.planes_in_use() {
+            let reason = self.reason(plane, now, needs.symbol);
             if reason.is_some() {
                 stale.push(self.status_with(plane, now, reason));
             }
@@ -119,14 +113,28 @@ impl Mirror {
     /// Every plane's freshness; marks are those of held symbols and of `symbol`.
     #[must_use]
     pub fn planes(&self, now: Now, symbol: Option<&Symbol>) -> Vec<PlaneStatus> {
-        let reason = |plane| match plane {
-            Plane::Marks => self.marks_staleness(now, symbol),
-            other => self.staleness(other, now),
-        };
-        Plane::ALL
-            .into_iter()
-            .map(|plane| self.status_with(plane, now, reason(plane)))
+        self.planes_in_use()
+            .map(|plane| self.status_with(plane, now, self.reason(plane, now, symbol)))
             .collect()
+    }
+
+    /// Collateral rates matter in multi-assets mode only.
+    fn planes_in_use(&self) -> impl Iterator<Item = Plane> {
+        let joint = self.is_joint();
+        let counts = move |plane: &Plane| joint || *plane != Plane::Collateral;
+        Plane::ALL.into_iter().filter(counts)
+    }
+
+    fn is_joint(&self) -> bool {
+        self.book.asset_mode() == AssetMode::Multi
+    }
+
+    fn reason(&self, plane: Plane, now: Now, symbol: Option<&Symbol>) -> Option<String> {
+        match plane {
+            Plane::Marks => self.marks_staleness(now, symbol),
+            Plane::Collateral => self.rates_staleness(now, symbol),
+            other => self.staleness(other, now),
+        }
     }
 
     /// The kind of account that is not modelled, if it is one.
@@ -136,24 +144,19 @@ impl Mirror {
         if refusal == Some(super::event::KeyRefusalCause::Unsupported) {
             return Some(Unsupported::PortfolioMargin);
         }
-        if self.credits {
-            return Some(Unsupported::Credits);
-        }
-        let multi = self
-            .config
-            .is_some_and(|config| config.asset_mode == AssetMode::Multi);
-        multi.then_some(Unsupported::MultiAssets)
+        self.credits.then_some(Unsupported::Credits)
     }
 
     fn status_with(&self, plane: Plane, now: Now, reason: Option<String>) -> PlaneStatus {
         let age_ms = match plane {
             Plane::Marks => self.oldest_mark_age_ms(now),
+            Plane::Collateral => self.oldest_rate_age_ms(now),
             Plane::Time => self.clock_offset.map(|offset| now.since_ms(offset.at)),
             other => self.reading(other).map(|reading| reading.age_ms(now)),
         };
         let epoch = match plane {
             Plane::Account | Plane::Orders => self.sync.connection().map_or(0, |c| c.epoch),
-            Plane::Marks => self.market_epoch,
+            Plane::Marks | Plane::Collateral => self.market_epoch,
             Plane::Config | Plane::Brackets | Plane::Rules | Plane::Time | Plane::Key => 0,
         };
         PlaneStatus {
@@ -173,7 +176,7 @@ impl Mirror {
             Plane::Brackets => self.readings.brackets,
             Plane::Rules => self.readings.rules,
             Plane::Key => self.readings.key,
-            Plane::Marks | Plane::Time => None,
+            Plane::Marks | Plane::Time | Plane::Collateral => None,
         }
     }
 
@@ -195,7 +198,7 @@ impl Mirror {
                 Some(refusal) => Some(refusal.detail.clone()),
                 None => aged(self.readings.key, now, bounds.key_ms, bounds),
             },
-            Plane::Marks => None,
+            Plane::Marks | Plane::Collateral => None,
         }
     }
 
@@ -261,7 +264,9 @@ impl Mirror {
     /// Why the marks a question needs are not fresh: every crossed position's in the symbol's
     /// pool, and the symbol's own.
     fn marks_staleness(&self, now: Now, symbol: Option<&Symbol>) -> Option<String> {
-        let pool = symbol.and_then(|symbol| {
+        // All assets together are one pool: then every crossed position counts.
+        let alone = symbol.filter(|_| !self.is_joint());
+        let pool = alone.and_then(|symbol| {
             self.book
                 .state(symbol.as_str())
                 .and_then(|state| state.margin_asset.as_ref())
@@ -287,21 +292,53 @@ impl Mirror {
     }
 
     fn mark_staleness(&self, now: Now, event_ms: Option<i64>) -> Option<String> {
+        self.tick_staleness(now, event_ms, self.bounds.mark_ms, "mark price")
+    }
+
+    /// Why the rates of the assets that count, and of the symbol's own, are not fresh.
+    fn rates_staleness(&self, now: Now, symbol: Option<&Symbol>) -> Option<String> {
+        let own = symbol.and_then(|symbol| self.book.state(symbol.as_str()));
+        let own = own.and_then(|state| state.margin_asset.as_ref());
+        self.book.collateral_in_use().chain(own).find_map(|asset| {
+            let known = self.book.collateral(asset.as_str()).rate;
+            let event_ms = known.and_then(|_| self.rates.get(asset)).copied();
+            self.tick_staleness(now, event_ms, self.bounds.rate_ms, "collateral rate")
+                .map(|reason| format!("{asset}: {reason}"))
+        })
+    }
+
+    fn oldest_rate_age_ms(&self, now: Now) -> Option<i64> {
+        let counted = self.book.collateral_in_use();
+        let oldest = counted
+            .map(|asset| self.rates.get(asset).copied())
+            .min()??;
+        let exchange_now = self.exchange_now_ms(now)?;
+        Some(exchange_now.saturating_sub(oldest).max(0))
+    }
+
+    /// Why something that is told every second is not fresh, by its event time.
+    fn tick_staleness(
+        &self,
+        now: Now,
+        event_ms: Option<i64>,
+        bound_ms: i64,
+        what: &str,
+    ) -> Option<String> {
         let Some(event_ms) = event_ms else {
-            return Some("no mark price yet".to_owned());
+            return Some(format!("no {what} yet"));
         };
         let Some(exchange_now) = self.exchange_now_ms(now) else {
             return Some("its age is not known without the exchange's clock".to_owned());
         };
         let age = exchange_now.saturating_sub(event_ms);
-        if age < self.bounds.mark_ms.saturating_neg() {
+        if age < bound_ms.saturating_neg() {
             // Its age could not be told: a frozen stream would look fresh for as long.
             return Some("its time lies in the future".to_owned());
         }
-        if age <= self.bounds.mark_ms {
+        if age <= bound_ms {
             return None;
         }
-        let silent = format!("mark price {} s old", age / 1_000);
+        let silent = format!("{what} {} s old", age / 1_000);
         Some(match &self.market_loss {
             Some(loss) => {
                 format!(

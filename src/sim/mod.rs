@@ -44,7 +44,7 @@ use hub::{Core, Hub};
 
 pub use ledger::{Ledger, LedgerKiller, LedgerPool, LedgerPosition};
 pub use truth::{
-    TrueAlgoOrder, TrueAsset, TrueOrder, TruePosition, TrueSettings, TrueUsage, Truth,
+    TrueAlgoOrder, TrueAsset, TrueOrder, TruePool, TruePosition, TrueSettings, TrueUsage, Truth,
 };
 
 /// What a simulated exchange is started with.

@@ -21,6 +21,8 @@ pub struct Truth {
     pub hedge: bool,
     /// Multi-assets mode.
     pub multi_assets: bool,
+    /// The one pool of multi-assets mode; `None` in single-asset mode.
+    pub joint: Option<TruePool>,
     /// Per asset.
     pub assets: BTreeMap<String, TrueAsset>,
     /// Positions that are not flat.
@@ -43,6 +45,18 @@ pub struct Truth {
     pub market_connections: usize,
     /// What clients asked of the exchange.
     pub usage: TrueUsage,
+}
+
+/// True figures of the one pool of multi-assets mode, in USD.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TruePool {
+    /// What every asset's crossed equity counts for.
+    pub margin_balance: String,
+    /// Maintenance margin of crossed positions.
+    pub maint_margin: String,
+    /// Available for orders.
+    pub available_balance: String,
 }
 
 /// True figures of an asset.
@@ -189,6 +203,7 @@ pub(crate) fn of(hub: &Hub) -> Truth {
         time_ms: core.told_ms(now_ms),
         hedge: venue.account.mode == PositionMode::Hedge,
         multi_assets: venue.account.assets == AssetMode::Multi,
+        joint: joint(venue),
         assets: assets(venue),
         positions: positions(venue),
         orders: orders(venue),
@@ -223,6 +238,16 @@ fn per_contract(
         .iter()
         .map(|(symbol, contract)| (symbol.clone(), of(contract)))
         .collect()
+}
+
+fn joint(venue: &Venue) -> Option<TruePool> {
+    let figures = venue.figures();
+    let standing = figures.pool("");
+    (venue.account.assets == AssetMode::Multi).then(|| TruePool {
+        margin_balance: standing.equity.eight(),
+        maint_margin: standing.maintenance.eight(),
+        available_balance: figures.available_usd().eight(),
+    })
 }
 
 fn assets(venue: &Venue) -> BTreeMap<String, TrueAsset> {

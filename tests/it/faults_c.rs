@@ -53,32 +53,75 @@ async fn c03_a_position_mode_flipped_in_silence_is_found_within_a_minute() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c04_multi_assets_mode_switched_on_is_refused_by_name_and_off_again_is_not() {
-    let live = Live::within(SCENE, 1).await;
+async fn c04_multi_assets_mode_is_followed_with_and_without_an_event() {
+    // 0.1 BTC more is worth 5,700 USD as collateral, and nothing where USDT stands alone.
+    let rates = "index USDT 1\nindex USDC 1\nindex BTC 60000 bid 0.05 ask 0.05\nwallet BTC 0.1\n";
+    let live = Live::within(&format!("{SCENE}{rates}"), 1).await;
     for (line, wait) in [
-        ("assets multi", 50),
-        ("silent assets single", 60_000),
-        ("silent assets multi", 60_000),
+        ("assets multi", 3_000),
+        ("silent assets single", 62_000),
+        ("silent assets multi", 62_000),
+        ("assets single", 3_000),
     ] {
         live.say(line);
         tokio::time::sleep(Duration::from_millis(wait)).await;
-        let judgement = live.check("BTCUSDT buy 0.01").await;
+        let report = live.guard.account().await.unwrap();
+        let pools: Vec<(&str, String)> = report
+            .pools
+            .iter()
+            .map(|pool| {
+                let figures = pool.figures.as_ref().unwrap();
+                (pool.asset.as_str(), figures.margin_balance.to_string())
+            })
+            .collect();
         if line.ends_with("multi") {
-            assert_eq!(judgement.decision, Decision::Reject, "{line}");
-            assert_eq!(
-                judgement.findings[0].code,
-                Code::UnsupportedAccount,
-                "{line}"
-            );
+            // 10,000 USDT, 2,000 USDC and 0.1 BTC at 57,000.
+            assert_eq!(pools, [("USD", "17700".to_owned())], "{line}");
         } else {
-            assert_eq!(
-                judgement.decision,
-                Decision::Allow,
-                "{line}: {}",
-                judgement.why
-            );
+            let named: Vec<&str> = pools.iter().map(|(asset, _)| *asset).collect();
+            assert_eq!(named, ["BTC", "USDC", "USDT"], "{line}");
         }
+        let judgement = live.check("BTCUSDT buy 0.01").await;
+        assert_eq!(
+            judgement.decision,
+            Decision::Allow,
+            "{line}: {}",
+            judgement.why
+        );
     }
+    live.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn c04_a_collateral_without_a_rate_is_named_and_exits_still_pass() {
+    let scene = format!(
+        "{SCENE}index USDT 1\nindex USDC 1\n\
+         pos BTCUSDT crossed 20x +0.1 @ 60000\nassets multi\n"
+    );
+    let live = Live::within(&scene, 1).await;
+    live.until_fresh().await;
+    assert_eq!(
+        live.check("BTCUSDT buy 0.01").await.decision,
+        Decision::Allow
+    );
+    live.say("wallet DOGE 10");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let refused = live.check("BTCUSDT buy 0.01").await;
+    assert_eq!(refused.decision, Decision::Reject);
+    assert_eq!(refused.findings[0].code, Code::NotReady);
+    assert!(
+        refused.why.contains("DOGE: no collateral rate"),
+        "{}",
+        refused.why
+    );
+    let exit = live.check("BTCUSDT sell 0.05 reduce-only").await;
+    assert_eq!(exit.decision, Decision::Warn);
+    live.say("index DOGE 0.1 bid 0.1 ask 0.1");
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(
+        live.check("BTCUSDT buy 0.01").await.decision,
+        Decision::Allow
+    );
     live.end().await;
 }
 

@@ -13,6 +13,7 @@ use crossguard::margin::account::{
 };
 use crossguard::margin::amount::{Amount, Leverage, MarkPrice, Notional, Price, Quantity, Rate};
 use crossguard::margin::bracket::{Bracket, BracketTable, next_maintenance_amount};
+use crossguard::margin::collateral::CollateralRate;
 use crossguard::margin::order::{OpenOrder, OrderId, OrderIntent, OrderKind, TriggerBy};
 use crossguard::mirror::event::*;
 use crossguard::scenario::{self, ConditionalKind, MarginType, OrderLine, Scenario, Statement};
@@ -286,6 +287,24 @@ impl Rig {
                 asset: name,
                 amount,
             } => self.balance(name, *amount),
+            Statement::Index {
+                asset: name,
+                price,
+                bid_buffer,
+                ask_buffer,
+            } => {
+                let rate = CollateralRate::from_index(
+                    Rate::new(*price),
+                    Rate::new(*bid_buffer),
+                    Rate::new(*ask_buffer),
+                );
+                let event_ms = self.clock.now().wall_ms;
+                self.tell(Event::CollateralRates(vec![CollateralUpdate {
+                    asset: asset(name),
+                    rate: rate.unwrap(),
+                    event_ms,
+                }]));
+            }
             Statement::Leverage {
                 symbol: name,
                 leverage,

@@ -337,6 +337,9 @@ const fn plane_remedy(plane: Plane) -> &'static str {
         Plane::Config | Plane::Brackets | Plane::Rules => {
             "It is read anew by itself; check the connection if it stays."
         }
+        Plane::Collateral => {
+            "Waiting for collateral rates; an asset without one cannot count in multi-assets mode."
+        }
         Plane::Time => "The exchange's clock is measured anew; check the connection if it stays.",
         Plane::Key => "No signed call has succeeded lately; check key and connection.",
     }

@@ -72,6 +72,7 @@ pub(in crate::exchange) static MARK_OF_ONE: Call =
     get("/fapi/v1/premiumIndex", Security::Public, 1);
 pub(in crate::exchange) static MARKS_OF_ALL: Call =
     get("/fapi/v1/premiumIndex", Security::Public, 10);
+pub(in crate::exchange) static ASSET_INDEX: Call = get("/fapi/v1/assetIndex", Security::Public, 10);
 pub(in crate::exchange) static BRACKETS: Call =
     large(get("/fapi/v1/leverageBracket", Security::Signed, 1));
 pub(in crate::exchange) static ACCOUNT_CONFIG: Call =

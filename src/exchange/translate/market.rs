@@ -3,13 +3,14 @@
 //! Owns: reading market frames, and `premiumIndex`, which tells the same over REST.
 //! Must not know: who wanted them.
 
+use super::collateral::of_frame;
 use super::{WireError, integer, price, rate, symbol, time_if_any};
 use crate::exchange::text::{clean_text, clean_text_to};
 use crate::exchange::wire::market::{Frame, Tick};
 use crate::exchange::wire::{Scalar, Text, rest as wire};
 use crate::margin::account::Symbol;
 use crate::margin::amount::{MarkPrice, Price, Rate};
-use crate::mirror::event::MarkUpdate;
+use crate::mirror::event::{CollateralUpdate, MarkUpdate};
 
 /// What a market frame brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub enum MarketNews {
         /// Its brackets changed.
         brackets: bool,
     },
+    /// What an asset counts for in multi-assets mode.
+    Rate(CollateralUpdate),
     /// One row could not be read; its symbol goes stale by itself and no other.
     Unreadable(String),
     /// A row of another market, or an event whose type is known and not needed.
@@ -138,7 +141,8 @@ fn row(name: &str, frame: &Frame<'_>) -> Result<MarketNews, WireError> {
             symbol: symbol(required(frame.s.as_ref(), "s")?)?,
             brackets: frame.bks.is_some(),
         }),
-        "markPriceUpdate" | "contractInfo" => Ok(MarketNews::Nothing),
+        "assetIndexUpdate" if !is_coin_margined => of_frame(frame).map(MarketNews::Rate),
+        "markPriceUpdate" | "contractInfo" | "assetIndexUpdate" => Ok(MarketNews::Nothing),
         other => Ok(MarketNews::Unknown(clean_text_to(other, 64))),
     }
 }

@@ -11,6 +11,7 @@ use crate::margin::order::{OrderKind, TriggerBy};
 use super::wire::{Scalar, Text};
 
 mod account;
+mod collateral;
 mod intent;
 mod market;
 mod orders;
@@ -20,6 +21,7 @@ mod user;
 pub use intent::{ParamError, order_intent};
 
 pub(super) use account::{account_config, account_truth, symbol_settings};
+pub(super) use collateral::asset_index;
 pub(super) use market::premium_index;
 pub use market::{MarketNews, market_frame};
 pub(super) use orders::{open_algo_orders, open_orders};

@@ -13,7 +13,7 @@ use crate::exchange::wire::{Scalar, rest as wire};
 use crate::margin::account::{Lot, Rules};
 use crate::margin::amount::Price;
 use crate::margin::bracket::{Bracket, BracketError, BracketTable};
-use crate::mirror::event::{SymbolBrackets, SymbolRules};
+use crate::mirror::event::{AutoExchange, SymbolBrackets, SymbolRules};
 
 /// A delivery date from here on (the year 2100) means: none.
 const NEVER_MS: i64 = 4_102_444_800_000;
@@ -23,6 +23,8 @@ const NEVER_MS: i64 = 4_102_444_800_000;
 pub(in crate::exchange) struct ExchangeInfo {
     /// Rules of every symbol that could be read.
     pub rules: Vec<SymbolRules>,
+    /// When the exchange pays debts of single assets by itself.
+    pub auto_exchange: Vec<AutoExchange>,
     /// Request weight per minute, if it is stated.
     pub weight_limit: Option<u32>,
 }
@@ -48,7 +50,22 @@ pub(in crate::exchange) fn exchange_info(
     }
     Ok(ExchangeInfo {
         rules,
+        auto_exchange: wire
+            .assets
+            .iter()
+            .filter_map(|row| auto_exchange(row))
+            .collect(),
         weight_limit: weight_limit(&wire.rate_limits),
+    })
+}
+
+/// A row that cannot be read leaves its asset without a threshold: nothing is decided by it.
+fn auto_exchange(row: &serde_json::value::RawValue) -> Option<AutoExchange> {
+    let row: wire::AssetInfo<'_> = serde_json::from_str(row.get()).ok()?;
+    let below = row.auto_asset_exchange;
+    Some(AutoExchange {
+        asset: asset(&row.asset).ok()?,
+        below: below.and_then(|below| amount(below, "autoAssetExchange").ok()),
     })
 }
 

@@ -114,7 +114,7 @@ fn whole_number(text: &str) -> Option<(i64, &str)> {
     (well_formed && length <= DIGITS_MAX).then(|| (value, &text[length..]))
 }
 
-/// A mark price, a contract change, a wrapper or an answer to a control message.
+/// A mark price, an asset index, a contract change, a wrapper or an answer to a control message.
 #[derive(Debug, Deserialize)]
 #[allow(
     non_snake_case,
@@ -136,6 +136,21 @@ pub(crate) struct Frame<'a> {
     /// Next funding; zero for dated contracts.
     #[serde(borrow)]
     pub T: Option<Scalar<'a>>,
+    /// Index of an asset, or of a symbol beside its mark.
+    #[serde(borrow)]
+    pub i: Option<Scalar<'a>>,
+    /// Bid buffer of an asset.
+    #[serde(borrow)]
+    pub b: Option<Scalar<'a>>,
+    /// Ask buffer of an asset.
+    #[serde(borrow)]
+    pub a: Option<Scalar<'a>>,
+    /// Bid rate of an asset.
+    #[serde(borrow)]
+    pub B: Option<Scalar<'a>>,
+    /// Ask rate of an asset.
+    #[serde(borrow)]
+    pub A: Option<Scalar<'a>>,
     /// 1 USD-margined, 2 coin-margined.
     #[serde(borrow)]
     pub st: Option<Scalar<'a>>,

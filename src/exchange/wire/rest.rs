@@ -26,6 +26,9 @@ pub(crate) struct ListenKey<'a> {
 pub(crate) struct ExchangeInfo<'a> {
     #[serde(borrow, default)]
     pub rate_limits: Vec<RateLimit<'a>>,
+    /// Each read on its own, as the symbols are.
+    #[serde(borrow, default)]
+    pub assets: Vec<&'a serde_json::value::RawValue>,
     /// Each read on its own, so that one odd row costs one symbol.
     #[serde(borrow)]
     pub symbols: Vec<&'a serde_json::value::RawValue>,
@@ -102,6 +105,35 @@ pub(crate) struct PremiumIndex<'a> {
     pub next_funding_time: Option<Scalar<'a>>,
     #[serde(borrow)]
     pub time: Scalar<'a>,
+}
+
+/// `GET /fapi/v1/assetIndex`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AssetIndex<'a> {
+    #[serde(borrow)]
+    pub symbol: Text<'a>,
+    #[serde(borrow)]
+    pub time: Scalar<'a>,
+    #[serde(borrow)]
+    pub index: Option<Scalar<'a>>,
+    #[serde(borrow)]
+    pub bid_buffer: Option<Scalar<'a>>,
+    #[serde(borrow)]
+    pub ask_buffer: Option<Scalar<'a>>,
+    #[serde(borrow)]
+    pub bid_rate: Option<Scalar<'a>>,
+    #[serde(borrow)]
+    pub ask_rate: Option<Scalar<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AssetInfo<'a> {
+    #[serde(borrow)]
+    pub asset: Text<'a>,
+    #[serde(borrow)]
+    pub auto_asset_exchange: Option<Scalar<'a>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,0 +1,263 @@
+//! The account as it would be: some symbols in another state, money moved.
+//!
+//! Owns: what is put over a [`Book`] without changing it, asset by asset, with the sums kept equal.
+//! Must not know: which order or change is behind it, policy.
+
+use super::account::{Asset, AssetMode, Symbol, SymbolState};
+use super::amount::{Amount, Rate};
+use super::book::{Book, Unknown};
+use super::contribution::{Contribution, Missing};
+use super::liquidation::LiquidationPrices;
+use super::pool::{Members, PoolAssessment, Replaced};
+
+/// What a view puts over one asset's pool.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Overlay<'a> {
+    pub(super) wallet_change: Amount,
+    pub(super) replaced: &'a [Replaced],
+    /// The pool's sums with the replaced symbols in their new state.
+    pub(super) sums: Option<&'a Contribution>,
+}
+
+impl Overlay<'_> {
+    pub(super) const NONE: Self = Self {
+        wallet_change: Amount::ZERO,
+        replaced: &[],
+        sums: None,
+    };
+
+    /// True when the pool is as it is.
+    pub(super) const fn is_nothing(&self) -> bool {
+        self.wallet_change.is_zero() && self.replaced.is_empty()
+    }
+}
+
+/// What would be different in one asset.
+#[derive(Debug, Clone)]
+struct AssetChange<'a> {
+    asset: &'a Asset,
+    wallet_change: Amount,
+    replaced: Vec<Replaced>,
+    /// The pool's sums in this state; `None` while nothing is replaced.
+    sums: Option<Contribution>,
+}
+
+impl<'a> AssetChange<'a> {
+    const fn none(asset: &'a Asset) -> Self {
+        Self {
+            asset,
+            wallet_change: Amount::ZERO,
+            replaced: Vec::new(),
+            sums: None,
+        }
+    }
+
+    fn overlay(&self) -> Overlay<'_> {
+        Overlay {
+            wallet_change: self.wallet_change,
+            replaced: &self.replaced,
+            sums: self.sums.as_ref(),
+        }
+    }
+}
+
+/// The account as it would be: some symbols replaced, wallets changed.
+#[derive(Debug, Clone)]
+pub struct WhatIf<'a> {
+    book: &'a Book,
+    /// In the margin asset of the symbol that is asked about.
+    change: AssetChange<'a>,
+    /// In the other assets that share its pool; only in multi-assets mode.
+    others: Vec<AssetChange<'a>>,
+}
+
+impl<'a> WhatIf<'a> {
+    pub(super) const fn new(book: &'a Book, asset: &'a Asset) -> Self {
+        Self {
+            book,
+            change: AssetChange::none(asset),
+            others: Vec::new(),
+        }
+    }
+
+    /// The account it began from.
+    #[must_use]
+    pub const fn book(&self) -> &'a Book {
+        self.book
+    }
+
+    /// The margin asset of the symbol it was made for.
+    #[must_use]
+    pub const fn asset(&self) -> &'a Asset {
+        self.change.asset
+    }
+
+    /// True when positions margined in this asset belong to the pool in question.
+    #[must_use]
+    pub fn shares_pool(&self, asset: &Asset) -> bool {
+        match self.book.asset_mode() {
+            AssetMode::Single => self.change.asset == asset,
+            AssetMode::Multi => true,
+        }
+    }
+
+    /// What is, or would be, of a symbol.
+    #[must_use]
+    pub fn state(&self, symbol: &str) -> Option<&SymbolState> {
+        let id = self.book.id(symbol)?;
+        let mut replaced = self.changes().flat_map(|change| &change.replaced);
+        match replaced.find(|replaced| replaced.id == id) {
+            Some(replaced) => Some(&replaced.state),
+            None => self.book.state(symbol),
+        }
+    }
+
+    fn changes(&self) -> impl Iterator<Item = &AssetChange<'a>> {
+        std::iter::once(&self.change).chain(&self.others)
+    }
+
+    /// The change of an asset of this pool; `None` when it belongs to another one.
+    fn change_mut(&mut self, asset: &Asset) -> Result<Option<&mut AssetChange<'a>>, Unknown> {
+        if self.change.asset == asset {
+            return Ok(Some(&mut self.change));
+        }
+        if !self.shares_pool(asset) {
+            return Ok(None);
+        }
+        let index = match self.others.iter().position(|change| change.asset == asset) {
+            Some(index) => index,
+            None => {
+                let known = self.book.assets().find(|known| *known == asset);
+                let known = known.ok_or_else(|| Unknown::Balance(asset.clone()))?;
+                self.others.push(AssetChange::none(known));
+                self.others.len().saturating_sub(1)
+            }
+        };
+        Ok(self.others.get_mut(index))
+    }
+
+    /// Puts a symbol into another state and moves money in or out of its asset's crossed wallet. A
+    /// symbol of another pool changes nothing here: pools do not touch each other.
+    ///
+    /// # Errors
+    /// What the new state lacks.
+    pub fn replace(
+        &mut self,
+        symbol: &Symbol,
+        state: SymbolState,
+        wallet_change: Amount,
+    ) -> Result<(), Unknown> {
+        let missing = |missing| Unknown::Symbol(symbol.clone(), missing);
+        let book = self.book;
+        let id = book
+            .id(symbol.as_str())
+            .ok_or_else(|| missing(Missing::MarginAsset))?;
+        let asset = state
+            .margin_asset
+            .clone()
+            .ok_or_else(|| missing(Missing::MarginAsset))?;
+        let Some(change) = self.change_mut(&asset)? else {
+            return Ok(());
+        };
+        let new = Contribution::of(&state, book.position_mode()).map_err(missing)?;
+        change.wallet_change = change.wallet_change.plus(wallet_change)?;
+        let before = change.sums.unwrap_or_else(|| book.sums(&asset));
+        let known = change.replaced.iter_mut().find(|one| one.id == id);
+        match known {
+            Some(replaced) => {
+                change.sums = Some(before.minus(&replaced.new)?.plus(&new)?);
+                replaced.state = state;
+                replaced.new = new;
+            }
+            None => {
+                let old = book.contribution(id).copied().unwrap_or_default();
+                change.sums = Some(before.minus(&old)?.plus(&new)?);
+                change.replaced.push(Replaced {
+                    id,
+                    state,
+                    old,
+                    new,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// What is put over an asset's pool.
+    fn overlay(&self, asset: &Asset) -> Overlay<'_> {
+        let mut changes = self.changes();
+        changes
+            .find(|change| change.asset == asset)
+            .map_or(Overlay::NONE, AssetChange::overlay)
+    }
+
+    /// The pool's figures in this state.
+    ///
+    /// # Errors
+    /// What is not known.
+    pub fn assess(&self, horizon: Rate) -> Result<PoolAssessment, Unknown> {
+        let figures = match self.book.asset_mode() {
+            AssetMode::Single => self.single()?.assess(horizon),
+            AssetMode::Multi => self.joint()?.assess(horizon),
+        };
+        figures.map_err(Unknown::from)
+    }
+
+    /// What new orders margined in the asset it was made for can use in this state, in that asset.
+    ///
+    /// # Errors
+    /// What is not known.
+    pub fn available_balance(&self) -> Result<Amount, Unknown> {
+        match self.book.asset_mode() {
+            AssetMode::Single => Ok(self.single()?.available_balance()?),
+            AssetMode::Multi => {
+                let available = self.joint()?.available_usd()?;
+                let asset = self.change.asset;
+                let rate = self.book.collateral(asset.as_str()).rate;
+                let rate = rate.ok_or_else(|| Unknown::Rate(asset.clone()))?;
+                Ok(rate.from_usd(available)?)
+            }
+        }
+    }
+
+    /// A requirement or loss in a symbol's margin asset, in the money of the pool.
+    ///
+    /// # Errors
+    /// What is not known.
+    pub fn in_pool_money(&self, asset: &Asset, amount: Amount) -> Result<Amount, Unknown> {
+        match self.book.asset_mode() {
+            AssetMode::Single => Ok(amount),
+            AssetMode::Multi => {
+                let rate = self.book.collateral(asset.as_str()).rate;
+                let rate = rate.ok_or_else(|| Unknown::Rate(asset.clone()))?;
+                Ok(rate.charge(amount)?)
+            }
+        }
+    }
+
+    /// Liquidation prices of a symbol's crossed legs in this state; `None` when it holds none.
+    ///
+    /// # Errors
+    /// What is not known.
+    pub fn liquidation_prices(
+        &self,
+        symbol: &Symbol,
+    ) -> Result<Option<LiquidationPrices>, Unknown> {
+        let Some(id) = self.book.id(symbol.as_str()) else {
+            return Ok(None);
+        };
+        let prices = match self.book.asset_mode() {
+            AssetMode::Single => self.single()?.liquidation_prices(id),
+            AssetMode::Multi => self.joint()?.liquidation_prices(id),
+        };
+        prices.map_err(Unknown::from)
+    }
+
+    fn single(&self) -> Result<super::pool::PoolView<'_, Book>, Unknown> {
+        self.book.view(self.change.asset, self.change.overlay())
+    }
+
+    fn joint(&self) -> Result<super::pool::JointView<'_, Book>, Unknown> {
+        self.book.joint_view(|asset| self.overlay(asset))
+    }
+}
