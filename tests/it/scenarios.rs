@@ -1,23 +1,34 @@
 //! Every text scenario under `tests/scenarios`: an account, then what is expected of it.
 //!
-//! `expect pool USDT FIGURE VALUE`, `expect position SYMBOL [long|short] FIGURE VALUE` and
-//! `expect check ORDER -> DECISION [CODE[=VALUE] …]`, where ORDER is written as an `order` line and
-//! the codes are all findings in precedence. A value is compared to as many
-//! decimals as it is written with, rounded half-even or cut (sources do either); `none` means there is none. The source of each figure
-//! stands in the scenario.
+//! `docs/scenario.md` lists the expectations. A value is compared to as many decimals as it is written
+//! with, rounded half-even or cut (sources do either); `none` means there is none. The source of each
+//! figure stands in the scenario: no expectation was ever made by the code under test. Figures of
+//! pools and positions are held against the simulator's own ledger as well.
 
 use std::fs;
 use std::path::Path;
 
 use crossguard::margin::account::PositionSide;
-use crossguard::margin::amount::{parse, round};
+use crossguard::margin::amount::{Leverage, Notional, Rate, parse, round};
 use crossguard::margin::liquidation::{Direction, LiquidationPrices};
-use crossguard::margin::pool::PoolAssessment;
-use crossguard::margin::position::PositionAssessment;
+use crossguard::margin::pool::{PoolAssessment, Survival};
+use crossguard::margin::position::{PositionAssessment, assess_positions};
+use crossguard::margin::project::{Assumptions, fill, isolated_twin, order_cost};
+use crossguard::scenario::{Scenario, Statement};
+use crossguard::sim::Ledger;
 use rust_decimal::Decimal;
 
 use crate::real_brackets::table_lines;
-use crate::rig::{Rig, asset};
+use crate::rig::{Rig, asset, symbol, wanted};
+use crate::second_ledger::{pool_by_ledger, position_by_ledger};
+
+/// What an account is made of: the engine's copy and the simulator's.
+struct Both {
+    rig: Rig,
+    /// None where the simulator means something else: what is missing, what the guard alone treats
+    /// as crossed.
+    ledger: Option<Ledger>,
+}
 
 #[test]
 fn every_scenario_holds() {
@@ -28,67 +39,114 @@ fn every_scenario_holds() {
         .collect();
     files.sort();
     let tables = table_lines();
-    let mut expectations = 0;
+    let (mut cases, mut expectations, mut by_ledger) = (0, 0, 0);
     let mut failures = Vec::new();
     for file in &files {
         let text = fs::read_to_string(file).unwrap();
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        let mut first_line = 0;
         for account in text.split("\n---\n") {
-            let (mut rig, expected) = Rig::from_text(&format!("{tables}{account}"));
+            let (mut both, expected) = stage(&format!("{tables}{account}"));
+            cases += 1;
             expectations += expected.len();
             for (line, expectation) in expected {
-                let line = line - tables.lines().count();
-                if let Err(found) = hold(&mut rig, &expectation) {
-                    failures.push(format!(
-                        "{name}, account line {line}: {expectation}\n   {found}"
-                    ));
+                let line = first_line + line - tables.lines().count();
+                match hold(&mut both, &expectation) {
+                    Ok(twice) => by_ledger += usize::from(twice),
+                    Err(found) => {
+                        failures.push(format!("{name}:{line}: {expectation}\n   {found}"));
+                    }
                 }
             }
+            first_line += account.lines().count() + 1;
         }
     }
+    println!("{cases} cases, {expectations} expectations, {by_ledger} of them by both ledgers");
     assert!(failures.is_empty(), "{}", failures.join("\n"));
-    assert!(
-        expectations > 60,
-        "only {expectations} expectations were found"
-    );
+    assert!(cases > CASES_MIN, "only {cases} cases were found");
 }
 
-fn hold(rig: &mut Rig, expectation: &str) -> Result<(), String> {
+/// So that a file that is not read any more is noticed.
+const CASES_MIN: usize = 350;
+
+fn stage(text: &str) -> (Both, Vec<(usize, String)>) {
+    let (rig, expected) = Rig::from_text(text);
+    let scenario = Scenario::parse(text).unwrap();
+    let statements = || scenario.lines.iter().map(|line| &line.statement);
+    let apart = statements().any(|statement| match statement {
+        Statement::AutoAddMargin { on, .. } => *on,
+        Statement::Mark { price, .. } => price.is_zero(),
+        _ => false,
+    });
+    let unknown = expected.iter().any(|(_, text)| text.contains(" unknown "));
+    let ledger = if apart || unknown {
+        None
+    } else {
+        Ledger::of(statements()).ok()
+    };
+    (Both { rig, ledger }, expected)
+}
+
+/// Whether an expectation holds; true when the simulator's ledger was asked too.
+fn hold(both: &mut Both, expectation: &str) -> Result<bool, String> {
     let (subject, rest) = expectation
         .split_once(' ')
         .ok_or("an expectation needs a subject")?;
     match subject {
-        "pool" => hold_pool(rig, rest),
-        "position" => hold_position(rig, rest),
-        "check" => hold_check(rig, rest),
+        "pool" => hold_pool(both, rest),
+        "position" => hold_position(both, rest),
+        "bracket" => hold_bracket(&both.rig, rest).map(|()| false),
+        "order" => hold_order(&both.rig, rest).map(|()| false),
+        "check" => hold_check(&mut both.rig, rest).map(|()| false),
         other => Err(format!("unknown subject {other}")),
     }
 }
 
-fn hold_pool(rig: &Rig, rest: &str) -> Result<(), String> {
+fn hold_pool(both: &Both, rest: &str) -> Result<bool, String> {
     let words: Vec<&str> = rest.split_whitespace().collect();
     let [pool, figure, value] = words[..] else {
         return Err("pool ASSET FIGURE VALUE".into());
     };
-    let report = rig.core.pool_report(&asset(pool));
-    let found = match (report.figures, figure) {
+    let report = both.rig.core.pool_report(&asset(pool));
+    let figures = match (report.figures, figure) {
         (Err(unknown), "unknown") => {
-            return same_text(&unknown.to_string().replace(' ', "_"), value);
+            return same_text(&unknown.to_string().replace(' ', "_"), value).map(|()| false);
         }
         (Err(unknown), _) => return Err(unknown.to_string()),
-        (Ok(figures), figure) => pool_figure(&figures, figure)?,
+        (Ok(figures), _) => figures,
     };
-    same(found, value)
+    if figure == "firstKillerSymbol" {
+        let killer = first_killer(&figures).map(|killer| killer.symbol.to_string());
+        return same_text(&killer.unwrap_or("none".into()), value).map(|()| false);
+    }
+    same(pool_figure(&figures, figure)?, value)?;
+    let Some(ledger) = &both.ledger else {
+        return Ok(false);
+    };
+    match pool_by_ledger(ledger, pool, figure)? {
+        Some(found) => same(found, value)
+            .map(|()| true)
+            .map_err(|found| by_the_ledger(&found)),
+        None => Ok(false),
+    }
+}
+
+fn by_the_ledger(found: &str) -> String {
+    format!("by the simulator's ledger: {found}")
+}
+
+fn first_killer(pool: &PoolAssessment) -> Option<&crossguard::margin::pool::FirstKiller> {
+    match &pool.survival {
+        Survival::Alive { first_killer, .. } => first_killer.as_ref(),
+        Survival::Liquidatable => None,
+    }
 }
 
 fn pool_figure(pool: &PoolAssessment, figure: &str) -> Result<Option<Decimal>, String> {
-    let killer = || match &pool.survival {
-        crossguard::margin::pool::Survival::Alive { first_killer, .. } => first_killer.clone(),
-        crossguard::margin::pool::Survival::Liquidatable => None,
-    };
-    let common = || match &pool.survival {
-        crossguard::margin::pool::Survival::Alive { common_move, .. } => *common_move,
-        crossguard::margin::pool::Survival::Liquidatable => None,
+    let killer = first_killer(pool);
+    let common = match &pool.survival {
+        Survival::Alive { common_move, .. } => common_move.as_ref(),
+        Survival::Liquidatable => None,
     };
     Ok(match figure {
         "marginBalance" => Some(pool.margin_balance.get()),
@@ -102,8 +160,14 @@ fn pool_figure(pool: &PoolAssessment, figure: &str) -> Result<Option<Decimal>, S
         "marginRatio" => pool.margin_ratio.map(|rate| rate.get()),
         "ringFenced" => Some(pool.ring_fenced.get()),
         "distance" => pool.survival.distance().map(|rate| rate.get()),
-        "firstKiller" => killer().map(|killer| killer.by.get()),
-        "commonMove" => common().map(|common| common.by.get()),
+        "firstKiller" => killer.map(|killer| killer.by.get()),
+        "firstKillerPrice" => killer.map(|killer| killer.price.get()),
+        "commonMove" => common.map(|common| common.by.get()),
+        "crossWalletBalance" => Some(pool.cross_wallet_balance.get()),
+        "notionalGross" => Some(pool.notional_gross.get()),
+        "notionalNet" => Some(pool.notional_net.get()),
+        "held" => Some(Decimal::from(pool.held)),
+        "liquidatable" => Some(yes(pool.survival == Survival::Liquidatable)),
         "walletAtRisk" => pool.wallet_at_risk.as_ref().map(|risk| risk.amount.get()),
         "walletAtRiskFraction" => pool.wallet_at_risk.as_ref().map(|risk| risk.fraction.get()),
         "accountLeverage" => pool.account_leverage.map(|rate| rate.get()),
@@ -111,7 +175,11 @@ fn pool_figure(pool: &PoolAssessment, figure: &str) -> Result<Option<Decimal>, S
     })
 }
 
-fn hold_position(rig: &Rig, rest: &str) -> Result<(), String> {
+fn yes(truth: bool) -> Decimal {
+    Decimal::from(u8::from(truth))
+}
+
+fn hold_position(both: &Both, rest: &str) -> Result<bool, String> {
     let words: Vec<&str> = rest.split_whitespace().collect();
     let (name, side, figure, value) = match words[..] {
         [name, "long", figure, value] => (name, PositionSide::Long, figure, value),
@@ -119,6 +187,7 @@ fn hold_position(rig: &Rig, rest: &str) -> Result<(), String> {
         [name, figure, value] => (name, PositionSide::Both, figure, value),
         _ => return Err("position SYMBOL [long|short] FIGURE VALUE".into()),
     };
+    let rig = &both.rig;
     let report = rig.core.positions_report(rig.clock.now());
     let of_symbol = report
         .symbols
@@ -126,11 +195,27 @@ fn hold_position(rig: &Rig, rest: &str) -> Result<(), String> {
         .find(|row| row.symbol.as_str() == name);
     let of_symbol = of_symbol.ok_or("no such position")?;
     let positions = of_symbol.positions.as_ref().map_err(ToString::to_string)?;
+    same(leg_figure(positions, side, figure)?, value)?;
+    let Some(ledger) = &both.ledger else {
+        return Ok(false);
+    };
+    match position_by_ledger(ledger, name, side, figure)? {
+        Some(found) => same(found, value)
+            .map(|()| true)
+            .map_err(|found| by_the_ledger(&found)),
+        None => Ok(false),
+    }
+}
+
+fn leg_figure(
+    positions: &[PositionAssessment],
+    side: PositionSide,
+    figure: &str,
+) -> Result<Option<Decimal>, String> {
     let position = positions
         .iter()
-        .find(|position| position.position_side == side)
-        .ok_or("no such leg")?;
-    same(position_figure(position, figure)?, value)
+        .find(|position| position.position_side == side);
+    position_figure(position.ok_or("no such leg")?, figure)
 }
 
 fn position_figure(position: &PositionAssessment, figure: &str) -> Result<Option<Decimal>, String> {
@@ -139,9 +224,15 @@ fn position_figure(position: &PositionAssessment, figure: &str) -> Result<Option
         "liquidationPrice" => position.liquidation.headline().map(|price| price.get()),
         "liquidationBelow" => on(Direction::Down),
         "liquidationAbove" => on(Direction::Up),
-        "liquidatable" => {
-            let now = position.liquidation == LiquidationPrices::AlreadyLiquidatable;
-            Some(Decimal::from(u8::from(now)))
+        "liquidatable" => Some(yes(
+            position.liquidation == LiquidationPrices::AlreadyLiquidatable
+        )),
+        "amount" => Some(position.leg.quantity.get()),
+        "entryPrice" => Some(position.leg.entry_price.get()),
+        "isolatedWallet" => Some(position.leg.isolated_wallet.get()),
+        "distance" => {
+            let distance = position.distance().map_err(|error| error.to_string())?;
+            distance.map(|rate| rate.get())
         }
         "unRealizedProfit" => Some(position.unrealized_pnl.get()),
         "maintMargin" => Some(position.maintenance_margin.get()),
@@ -151,6 +242,98 @@ fn position_figure(position: &PositionAssessment, figure: &str) -> Result<Option
         "spill" => Some(position.spill.get()),
         other => return Err(format!("unknown figure {other}")),
     })
+}
+
+/// `bracket SYMBOL NOTIONAL maintMargin|cum|rate VALUE`, and `bracket SYMBOL 20x cap VALUE`.
+fn hold_bracket(rig: &Rig, rest: &str) -> Result<(), String> {
+    let words: Vec<&str> = rest.split_whitespace().collect();
+    let [name, at, figure, value] = words[..] else {
+        return Err("bracket SYMBOL NOTIONAL FIGURE VALUE".into());
+    };
+    let state = rig.core.mirror().book().state(name).ok_or("not listed")?;
+    let table = state.brackets.as_ref().ok_or("no brackets")?;
+    if figure == "cap" {
+        let leverage = at
+            .trim_end_matches('x')
+            .parse()
+            .ok()
+            .and_then(Leverage::new);
+        let cap = table.notional_max_at(leverage.ok_or("no leverage")?);
+        return same(cap.map(|cap| cap.get()), value);
+    }
+    let notional = Notional::parse(at).map_err(|error| error.to_string())?;
+    let bracket = table.at(notional);
+    let found = match figure {
+        "maintMargin" => {
+            let margin = table.maintenance_margin(notional);
+            margin.map_err(|error| error.to_string())?.get()
+        }
+        "cum" => bracket.maintenance_amount.get(),
+        "rate" => bracket.maintenance_margin_rate.get(),
+        other => return Err(format!("unknown figure {other}")),
+    };
+    same(Some(found), value)
+}
+
+/// `order ORDER -> FIGURE VALUE …`: how the order is taken to fill, what the exchange asks for it, and
+/// the account afterwards (`after.…` its pool, `position.…` the leg it belongs to).
+fn hold_order(rig: &Rig, rest: &str) -> Result<(), String> {
+    let (order, expected) = rest
+        .split_once("->")
+        .ok_or("order ORDER -> FIGURE VALUE …")?;
+    let words: Vec<&str> = expected.split_whitespace().collect();
+    for pair in words.chunks(2) {
+        let [figure, value] = pair else {
+            return Err("each figure needs a value".into());
+        };
+        let found = order_figure(rig, order.trim(), figure)?;
+        same(found, value).map_err(|found| format!("{figure}: {found}"))?;
+    }
+    Ok(())
+}
+
+fn order_figure(rig: &Rig, order: &str, figure: &str) -> Result<Option<Decimal>, String> {
+    let intent = wanted(order);
+    let book = rig.core.mirror().book();
+    let text = |unknown: crossguard::margin::book::Unknown| unknown.to_string();
+    let mut what_if = book.what_if(&intent.symbol).map_err(text)?;
+    let before = what_if
+        .state(intent.symbol.as_str())
+        .ok_or("not listed")?
+        .clone();
+    // The shipped policy's slippage and fee.
+    let assumptions = Assumptions {
+        market_slippage: Rate::new(Decimal::new(5, 3)),
+        taker_fee: Rate::new(Decimal::new(5, 4)),
+    };
+    let filled = fill(&mut what_if, &intent, assumptions).map_err(text)?;
+    let horizon = Rate::new(Decimal::new(1, 1));
+    if let Some(figure) = figure.strip_prefix("after.") {
+        return pool_figure(&what_if.assess(horizon).map_err(text)?, figure);
+    }
+    if let Some(figure) = figure.strip_prefix("position.") {
+        let positions = assess_positions(&what_if, &symbol(intent.symbol.as_str()), horizon);
+        return leg_figure(&positions.map_err(text)?, filled.position_side, figure);
+    }
+    if let Some(figure) = figure.strip_prefix("twin.") {
+        let twin = isolated_twin(&intent.symbol, &before, &filled).map_err(text)?;
+        return Ok(twin.and_then(|twin| match figure {
+            "margin" => Some(twin.margin.get()),
+            "maxLoss" => Some(twin.loss_max.get()),
+            _ => twin.liquidation_price.map(|price| price.get()),
+        }));
+    }
+    let cost = order_cost(&before, book.position_mode(), &intent, &filled);
+    let cost = cost.map_err(|missing| missing.to_string())?;
+    Ok(Some(match figure {
+        "cost" => cost.cost.get(),
+        "presentNotional" => cost.present_notional.get(),
+        "price" => filled.price.get(),
+        "quantity" => filled.quantity.get(),
+        "opens" => filled.opens.get(),
+        "fee" => filled.fee.get(),
+        other => return Err(format!("unknown figure {other}")),
+    }))
 }
 
 fn hold_check(rig: &mut Rig, rest: &str) -> Result<(), String> {

@@ -48,10 +48,7 @@ struct Gaps(BTreeMap<&'static str, (u64, Decimal)>);
 
 impl Gaps {
     fn compare(&mut self, name: &'static str, ours: Decimal, theirs: &str) -> Result<(), String> {
-        // Eighteen decimals behind a price beyond a billion are more than a decimal holds.
-        let digits_kept = theirs.len().min(28);
-        let theirs =
-            parse(&theirs[..digits_kept]).map_err(|error| format!("{name} {theirs}: {error}"))?;
+        let theirs = read(theirs);
         let gap = (ours - theirs).abs();
         let entry = self.0.entry(name).or_default();
         entry.0 += 1;
@@ -236,11 +233,7 @@ fn compare_positions(rig: &Rig, ledger: &Ledger, gaps: &mut Gaps) -> Result<(), 
     for of_symbol in &report.symbols {
         let name = of_symbol.symbol.as_str();
         for ours in of_symbol.positions.as_ref().map_err(ToString::to_string)? {
-            let side = match ours.position_side {
-                PositionSide::Both => scenario::PositionSide::Both,
-                PositionSide::Long => scenario::PositionSide::Long,
-                PositionSide::Short => scenario::PositionSide::Short,
-            };
+            let side = written(ours.position_side);
             let theirs = theirs
                 .remove(&(name.to_owned(), side))
                 .ok_or_else(|| format!("{name} {side:?} is not in the ledger"))?;
@@ -301,6 +294,89 @@ fn compare_position(
         .headline()
         .map_or(Decimal::ZERO, |price| price.get());
     gaps.compare("liquidationPrice", headline, &theirs.liquidation_price)
+}
+
+/// A pool figure of a scenario by the ledger: outer `None` where it has no such figure.
+pub(crate) fn pool_by_ledger(
+    ledger: &Ledger,
+    asset: &str,
+    figure: &str,
+) -> Result<Option<Option<Decimal>>, String> {
+    let pool = ledger.pool(asset, HORIZON)?;
+    let killer = pool.first_killer.as_ref();
+    let risk = pool.wallet_at_risk.as_ref();
+    let nearest = || {
+        let alone = killer.map(|killer| read(&killer.by));
+        let together = pool.common_move.as_ref().map(|(by, _)| read(by));
+        if pool.is_liquidated {
+            return Some(Decimal::ZERO);
+        }
+        alone.into_iter().chain(together).min()
+    };
+    Ok(Some(match figure {
+        "crossWalletBalance" => Some(read(&pool.cross_wallet_balance)),
+        "crossUnPnl" => Some(read(&pool.cross_unrealized_profit)),
+        "marginBalance" => Some(read(&pool.margin_balance)),
+        "maintMargin" => Some(read(&pool.maintenance_margin)),
+        "positionInitialMargin" => Some(read(&pool.position_initial_margin)),
+        "openOrderInitialMargin" => Some(read(&pool.open_order_initial_margin)),
+        "initialMargin" => Some(read(&pool.initial_margin)),
+        "availableBalance" => Some(read(&pool.available_balance)),
+        "headroom" => Some(read(&pool.headroom)),
+        "ringFenced" => Some(read(&pool.ring_fenced)),
+        "notionalGross" => Some(read(&pool.notional_gross)),
+        "notionalNet" => Some(read(&pool.notional_net)),
+        "marginRatio" => pool.margin_ratio.as_deref().map(read),
+        "accountLeverage" => pool.account_leverage.as_deref().map(read),
+        "held" => Some(Decimal::from(pool.held)),
+        "liquidatable" => Some(Decimal::from(u8::from(pool.is_liquidated))),
+        "firstKiller" => killer.map(|killer| read(&killer.by)),
+        "firstKillerPrice" => killer.map(|killer| read(&killer.price)),
+        "commonMove" => pool.common_move.as_ref().map(|(by, _)| read(by)),
+        "walletAtRisk" => risk.map(|(amount, _)| read(amount)),
+        "walletAtRiskFraction" => risk.map(|(_, fraction)| read(fraction)),
+        "distance" => nearest(),
+        _ => return Ok(None),
+    }))
+}
+
+/// A position figure of a scenario by the ledger: outer `None` where it has no such figure.
+pub(crate) fn position_by_ledger(
+    ledger: &Ledger,
+    symbol: &str,
+    side: PositionSide,
+    figure: &str,
+) -> Result<Option<Option<Decimal>>, String> {
+    let rows = ledger.positions(HORIZON)?;
+    let row = rows
+        .iter()
+        .find(|row| row.symbol == symbol && row.position_side == written(side))
+        .ok_or("no such leg")?;
+    Ok(Some(match figure {
+        "notional" => Some(read(&row.notional)),
+        "unRealizedProfit" => Some(read(&row.unrealized_profit)),
+        "maintMargin" => Some(read(&row.maintenance_margin)),
+        "initialMargin" | "ticket" => Some(read(&row.initial_margin)),
+        "spill" => Some(read(&row.spill)),
+        "liquidatable" => Some(Decimal::from(u8::from(row.is_liquidated))),
+        "liquidationBelow" => row.liquidation_below.as_deref().map(read),
+        "liquidationAbove" => row.liquidation_above.as_deref().map(read),
+        "liquidationPrice" => Some(read(&row.liquidation_price)).filter(|price| !price.is_zero()),
+        _ => return Ok(None),
+    }))
+}
+
+fn written(side: PositionSide) -> scenario::PositionSide {
+    match side {
+        PositionSide::Both => scenario::PositionSide::Both,
+        PositionSide::Long => scenario::PositionSide::Long,
+        PositionSide::Short => scenario::PositionSide::Short,
+    }
+}
+
+/// Eighteen decimals behind a price beyond a billion are more than a decimal holds.
+fn read(text: &str) -> Decimal {
+    parse(&text[..text.len().min(28)]).expect("the ledger writes numbers")
 }
 
 fn number(variable: &str, default: u64) -> u64 {
