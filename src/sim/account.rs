@@ -142,6 +142,29 @@ impl Status {
     }
 }
 
+/// Terms of an order that the exchange keeps and echoes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Terms {
+    /// How the book set its price; `NONE` when the client named one.
+    pub(crate) price_match: &'static str,
+    pub(crate) self_trade_prevention: &'static str,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self {
+            price_match: "NONE",
+            self_trade_prevention: "EXPIRE_MAKER",
+        }
+    }
+}
+
+impl Terms {
+    pub(crate) fn matches_price(self) -> bool {
+        self.price_match != "NONE"
+    }
+}
+
 /// An order of the matching engine.
 #[derive(Debug, Clone)]
 pub(crate) struct Order {
@@ -162,6 +185,7 @@ pub(crate) struct Order {
     pub(crate) close_position: bool,
     pub(crate) working_type: &'static str,
     pub(crate) good_till_ms: i64,
+    pub(crate) terms: Terms,
     pub(crate) executed: Fixed,
     /// Sum of price × quantity of the fills.
     pub(crate) turnover: Fixed,
@@ -236,6 +260,7 @@ pub(crate) struct Algo {
     pub(crate) close_position: bool,
     pub(crate) price_protect: bool,
     pub(crate) good_till_ms: i64,
+    pub(crate) terms: Terms,
     pub(crate) status: &'static str,
     /// Order it became.
     pub(crate) order_id: Option<i64>,
@@ -249,13 +274,18 @@ pub(crate) struct Algo {
 impl Algo {
     /// The exchange's name for its kind.
     pub(crate) fn kind_name(&self) -> &'static str {
-        match (self.condition, self.price.is_zero()) {
-            (ConditionalKind::Stop(_), true) => "STOP_MARKET",
-            (ConditionalKind::Stop(_), false) => "STOP",
-            (ConditionalKind::TakeProfit(_), true) => "TAKE_PROFIT_MARKET",
-            (ConditionalKind::TakeProfit(_), false) => "TAKE_PROFIT",
+        match (self.condition, self.becomes_limit()) {
+            (ConditionalKind::Stop(_), false) => "STOP_MARKET",
+            (ConditionalKind::Stop(_), true) => "STOP",
+            (ConditionalKind::TakeProfit(_), false) => "TAKE_PROFIT_MARKET",
+            (ConditionalKind::TakeProfit(_), true) => "TAKE_PROFIT",
             (ConditionalKind::Trailing { .. }, _) => "TRAILING_STOP_MARKET",
         }
+    }
+
+    /// Whether it becomes a limit order when it fires.
+    pub(crate) fn becomes_limit(&self) -> bool {
+        self.price.is_positive() || self.terms.matches_price()
     }
 
     pub(crate) fn trigger(&self) -> Fixed {

@@ -5,6 +5,7 @@
 use crate::scenario::{SymbolLine, Tier};
 
 use super::exact::Fixed;
+use super::history::History;
 use super::refusal::Refusal;
 
 /// Largest quantity of one order.
@@ -91,6 +92,12 @@ impl Brackets {
     }
 }
 
+/// Levels of each side of a book.
+pub(crate) const LEVELS: usize = 50;
+
+/// Prices and quantities of one side of a book, best first.
+pub(crate) type Levels = Vec<(Fixed, Fixed)>;
+
 /// A listed contract.
 #[derive(Debug, Clone)]
 pub(crate) struct Contract {
@@ -119,6 +126,7 @@ pub(crate) struct Contract {
     pub(crate) frozen: bool,
     /// The contract reports a mark of zero, as settled ones do; the last good one stays true.
     pub(crate) dark: bool,
+    pub(crate) history: History,
 }
 
 impl Contract {
@@ -153,6 +161,7 @@ impl Contract {
             depth: Fixed::ZERO,
             frozen: false,
             dark: false,
+            history: History::default(),
         })
     }
 
@@ -164,6 +173,33 @@ impl Contract {
         self.funding_rate = known.funding_rate;
         self.volatility = known.volatility;
         self.depth = known.depth;
+        self.history = known.history.clone();
+    }
+
+    /// Begins its history with the present price. What a walk will do it is taken to have done
+    /// before; each contract in its own way.
+    pub(crate) fn begin_history(&mut self, seed: u64, now_ms: i64) {
+        let own = self.symbol.bytes().fold(seed, |seed, byte| {
+            seed.wrapping_mul(0x0100_0000_01B3) ^ u64::from(byte)
+        });
+        self.history = History::default();
+        self.history
+            .begin(own, self.volatility, self.tick, self.step);
+        if self.last.is_positive() {
+            self.history.record(self.last, None, now_ms);
+        }
+    }
+
+    /// Prints a trade nobody of ours made: the last price is that price.
+    pub(crate) fn print(&mut self, price: Fixed, now_ms: i64) {
+        let quantity = self.history.usual_quantity();
+        self.traded(price, quantity, now_ms);
+    }
+
+    /// A trade was made at a price.
+    pub(crate) fn traded(&mut self, price: Fixed, quantity: Fixed, now_ms: i64) {
+        self.last = price;
+        self.history.record(price, Some(quantity), now_ms);
     }
 
     pub(crate) fn price_decimals(&self) -> u32 {
@@ -225,6 +261,30 @@ impl Contract {
     /// Best ask: one tick above the bid.
     pub(crate) fn ask(&self) -> Fixed {
         self.bid() + self.tick
+    }
+
+    /// Quantity at each level of the book; with unlimited depth a round figure is shown.
+    pub(crate) fn touch_quantity(&self) -> Fixed {
+        if self.depth.is_zero() {
+            Fixed::new(100, 0)
+        } else {
+            self.depth
+        }
+    }
+
+    /// The book around the mark: bids and asks, best first, a level per tick.
+    pub(crate) fn book(&self) -> (Levels, Levels) {
+        let quantity = self.touch_quantity();
+        let side = |best: Fixed, step: Fixed| -> Levels {
+            let mut price = best;
+            let levels = (0..LEVELS).map(|_| {
+                let level = (price, quantity);
+                price += step;
+                level
+            });
+            levels.filter(|(price, _)| price.is_positive()).collect()
+        };
+        (side(self.bid(), -self.tick), side(self.ask(), self.tick))
     }
 
     /// Checks a quantity against the lot filter.

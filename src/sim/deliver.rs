@@ -56,7 +56,10 @@ impl Core {
     pub(super) fn deliver_market(&mut self, event: &MarketEvent, now_ms: i64) {
         let emitted = self.told_ms(now_ms);
         match event {
-            MarketEvent::Mark(symbol) => self.push_marks(Some(symbol), emitted, now_ms),
+            MarketEvent::Mark(symbol) => {
+                self.push_marks(Some(symbol), emitted, now_ms);
+                self.push_prices(Some(symbol), emitted, now_ms);
+            }
             MarketEvent::Contract(json) => {
                 self.push_topic(&Topic::ContractInfo, "contractInfo", json, now_ms);
             }
@@ -130,25 +133,6 @@ impl Core {
         }
     }
 
-    pub(super) fn push_books(&mut self, emitted: i64, now_ms: i64) {
-        let wanted: BTreeSet<String> = self
-            .sessions
-            .values()
-            .flat_map(|session| session.topics.values())
-            .filter_map(|topic| match topic {
-                Topic::Book(symbol) => Some(symbol.clone()),
-                _ => None,
-            })
-            .collect();
-        for symbol in wanted {
-            let Some(contract) = self.venue.contracts.get(&symbol) else {
-                continue;
-            };
-            let row = self.venue.book_ticker(contract, emitted);
-            self.push_topic(&Topic::Book(symbol), "bookTicker", &row, now_ms);
-        }
-    }
-
     pub(super) fn push_indexes(&mut self, emitted: i64, now_ms: i64) {
         let heard = |topic: &Topic| matches!(topic, Topic::AssetIndexes | Topic::AssetIndex(_));
         if !self
@@ -171,7 +155,7 @@ impl Core {
         }
     }
 
-    fn push_topic(&mut self, topic: &Topic, event: &str, payload: &str, now_ms: i64) {
+    pub(super) fn push_topic(&mut self, topic: &Topic, event: &str, payload: &str, now_ms: i64) {
         let asked = |session: &Session| session.topics.values().any(|asked| asked == topic);
         if !self.sessions.values().any(asked)
             || self.faults.ack_only

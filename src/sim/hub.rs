@@ -12,6 +12,7 @@ use crate::scenario::{Channel, Fault, Scenario, Statement};
 
 use super::clock::Clock;
 use super::faults::Faults;
+use super::feed::Feed;
 use super::random::Random;
 use super::rest::Usage;
 use super::session::{Frame, Request, Route, STREAMS_MAX, Session, Topic, topic};
@@ -170,6 +171,7 @@ pub(crate) struct Core {
     past: VecDeque<(i64, Venue)>,
     next_second_ms: i64,
     sequence: u64,
+    pub(super) feed: Feed,
 }
 
 impl Core {
@@ -192,6 +194,7 @@ impl Core {
             past: VecDeque::new(),
             next_second_ms: (now_ms.div_euclid(SECOND_MS) + 1) * SECOND_MS,
             sequence: 0,
+            feed: Feed::default(),
         };
         let scene: Vec<_> = scenario
             .lines
@@ -388,7 +391,7 @@ impl Core {
         let _told = self.step(&Input::Second, now_ms);
         let emitted = self.told_ms(now_ms).div_euclid(SECOND_MS) * SECOND_MS;
         self.push_marks(None, emitted, now_ms);
-        self.push_books(emitted, now_ms);
+        self.push_prices(None, emitted, now_ms);
         self.push_indexes(emitted, now_ms);
         let told_ms = self.told_ms(now_ms);
         if self
@@ -418,7 +421,9 @@ impl Core {
             let meaning = topic(&name, session.route, &self.venue.contracts);
             session.topics.insert(name, meaning);
         }
+        let opened_ms = session.opened_ms;
         self.sessions.insert(id, session);
+        self.begin_books(id, opened_ms);
         id
     }
 
@@ -439,7 +444,7 @@ impl Core {
     }
 
     /// Adds streams to a connection; `false` when there are too many.
-    pub(crate) fn subscribe(&mut self, id: u64, names: Vec<String>) -> bool {
+    pub(crate) fn subscribe(&mut self, id: u64, names: Vec<String>, now_ms: i64) -> bool {
         let contracts = &self.venue.contracts;
         let Some(session) = self.sessions.get_mut(&id) else {
             return true;
@@ -452,7 +457,9 @@ impl Core {
                 session.topics.insert(name, meaning);
             }
         }
-        session.topics.len() <= STREAMS_MAX
+        let few = session.topics.len() <= STREAMS_MAX;
+        self.begin_books(id, now_ms);
+        few
     }
 }
 

@@ -88,8 +88,13 @@ impl Params {
 
     /// How many rows are wanted.
     pub(crate) fn limit(&self, default: usize) -> usize {
+        self.limit_up_to(default, 1_000)
+    }
+
+    /// How many rows are wanted of a call that gives more.
+    pub(crate) fn limit_up_to(&self, default: usize, most: usize) -> usize {
         let wanted = self.get("limit").and_then(|text| text.parse().ok());
-        wanted.unwrap_or(default).min(1_000)
+        wanted.unwrap_or(default).min(most)
     }
 }
 

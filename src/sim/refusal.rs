@@ -78,6 +78,13 @@ impl Refusal {
         )
     }
 
+    pub(crate) fn amended_notional_below(limit: &str) -> Self {
+        Self::new(
+            -5029,
+            format!("Order's notional must be no smaller than {limit}."),
+        )
+    }
+
     pub(crate) fn too_many_requests(limit: u32) -> Self {
         Self::with_status(
             429,
@@ -114,6 +121,7 @@ refusals! {
     bad_time_in_force 400 -1115 "Invalid timeInForce.";
     bad_type 400 -1116 "Invalid orderType.";
     bad_side 400 -1117 "Invalid side.";
+    bad_interval 400 -1120 "Invalid interval.";
     bad_symbol 400 -1121 "Invalid symbol.";
     no_listen_key 400 -1125 "This listenKey does not exist.";
     window_too_long 400 -1131 "recvWindow must be less than 60000";
@@ -152,6 +160,7 @@ refusals! {
     mode_positions 400 -4068 "Position side cannot be changed if there exists position.";
     batch_size 400 -4082 "Invalid number of batch place orders.";
     duplicate_client_id 400 -4116 "ClientOrderId is duplicated.";
+    reduce_only_flips 400 -4118 "ReduceOnly Order Failed. Please check your existing position and open orders.";
     use_algo 400 -4120 "Order type not supported for this endpoint. Please use the Algo Order API endpoints instead.";
     quantity_with_close 400 -4137 "Quantity must be zero with closePosition equals true.";
     reduce_with_close 400 -4138 "Reduce only must be true with closePosition equals true.";
@@ -166,4 +175,10 @@ refusals! {
     post_only 400 -5022 "Due to the order could not be executed as maker, the Post Only order will be rejected. The order will not be recorded in the order history.";
     limit_only 400 -5025 "Only limit order is supported.";
     no_change 400 -5027 "No need to modify the order.";
+    bad_price_match 400 -5037 "Invalid price match";
+    price_match_type 400 -5038 "Price match only supports order type: LIMIT, STOP AND TAKE_PROFIT";
+    bad_self_trade_prevention 400 -5039 "Invalid self trade prevention mode";
+    bad_good_till 400 -5040 "The goodTillDate timestamp must be greater than the current time plus 600 seconds and smaller than 253402300799000";
+    no_depth 400 -5041 "No depth matches this BBO order";
+    not_reduce_only 400 -5047 "The order is not a reduce-only order.";
 }

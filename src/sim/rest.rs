@@ -246,7 +246,7 @@ fn refused(refusal: &Refusal, headers: Vec<(&'static str, String)>) -> Answer {
 }
 
 fn security(path: &str) -> Security {
-    const OPEN: [&str; 19] = [
+    const OPEN: [&str; 22] = [
         "ping",
         "time",
         "exchangeInfo",
@@ -256,6 +256,9 @@ fn security(path: &str) -> Security {
         "ticker/24hr",
         "depth",
         "klines",
+        "markPriceKlines",
+        "indexPriceKlines",
+        "continuousKlines",
         "trades",
         "aggTrades",
         "fundingRate",

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tokio::sync::mpsc;
 
 use super::account::Contracts;
+use super::history::Interval;
 
 /// Frames that may wait for a slow client before it is cut.
 pub(crate) const QUEUE_MAX: usize = 65_536;
@@ -53,6 +54,24 @@ pub(crate) enum Topic {
     Liquidations(String),
     AllLiquidations,
     Book(String),
+    AllBooks,
+    Ticker(String),
+    AllTickers,
+    MiniTicker(String),
+    AllMiniTickers,
+    Candles {
+        symbol: String,
+        interval: Interval,
+    },
+    AggregateTrades(String),
+    Trades(String),
+    /// Changes of a book.
+    Depth(String),
+    /// The best levels of a book.
+    Levels {
+        symbol: String,
+        count: usize,
+    },
     /// Acknowledged, and silent for ever.
     Nothing,
 }
@@ -164,7 +183,14 @@ pub(crate) fn is_listen_key(name: &str) -> bool {
 /// What a stream name means on a connection of the given route.
 pub(crate) fn topic(name: &str, route: Route, contracts: &Contracts) -> Topic {
     let topic = named_topic(name, contracts);
-    let public = matches!(topic, Topic::Book(_));
+    let public = matches!(
+        topic,
+        Topic::Book(_)
+            | Topic::AllBooks
+            | Topic::Trades(_)
+            | Topic::Depth(_)
+            | Topic::Levels { .. }
+    );
     let carried = match route {
         Route::Public | Route::Legacy => public,
         Route::Market => !public,
@@ -180,6 +206,9 @@ fn named_topic(name: &str, contracts: &Contracts) -> Topic {
         "!contractInfo" => return Topic::ContractInfo,
         "!assetIndex@arr" => return Topic::AssetIndexes,
         "!forceOrder@arr" => return Topic::AllLiquidations,
+        "!bookTicker" => return Topic::AllBooks,
+        "!ticker@arr" => return Topic::AllTickers,
+        "!miniTicker@arr" => return Topic::AllMiniTickers,
         _ => {}
     }
     let Some((lower, kind)) = name.split_once('@') else {
@@ -200,6 +229,29 @@ fn named_topic(name: &str, contracts: &Contracts) -> Topic {
         "markPrice" => Topic::Mark { symbol, seconds: 3 },
         "forceOrder" => Topic::Liquidations(symbol),
         "bookTicker" => Topic::Book(symbol),
+        "ticker" => Topic::Ticker(symbol),
+        "miniTicker" => Topic::MiniTicker(symbol),
+        "aggTrade" => Topic::AggregateTrades(symbol),
+        "trade" => Topic::Trades(symbol),
+        _ => other_topic(symbol, kind),
+    }
+}
+
+fn other_topic(symbol: String, kind: &str) -> Topic {
+    if let Some(interval) = kind.strip_prefix("kline_") {
+        return match Interval::parse(interval) {
+            Some(interval) => Topic::Candles { symbol, interval },
+            None => Topic::Nothing,
+        };
+    }
+    // Without a speed it is 250 ms; written out, that one is acknowledged and silent.
+    let (name, speed) = kind.split_once('@').unwrap_or((kind, "100ms"));
+    match (name.strip_prefix("depth"), speed) {
+        (Some(""), "100ms" | "500ms") => Topic::Depth(symbol),
+        (Some(count @ ("5" | "10" | "20")), "100ms" | "500ms") => match count.parse() {
+            Ok(count) => Topic::Levels { symbol, count },
+            Err(_) => Topic::Nothing,
+        },
         _ => Topic::Nothing,
     }
 }

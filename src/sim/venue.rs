@@ -13,6 +13,7 @@ mod notice;
 mod orders;
 mod read;
 mod read_market;
+pub(super) mod read_prices;
 mod request;
 mod risk;
 mod script;
@@ -46,6 +47,7 @@ pub(crate) struct Venue {
     /// Time of the step that is being made, milliseconds since 1970.
     pub(crate) now_ms: i64,
     pub(crate) random: Random,
+    seed: u64,
     pub(crate) listen_key: Option<ListenKey>,
     pub(crate) reject_triggers: bool,
     next_id: i64,
@@ -130,6 +132,7 @@ impl Venue {
             contracts: Contracts::new(),
             now_ms,
             random,
+            seed,
             listen_key: None,
             reject_triggers: false,
             next_id: 8_389_765_739_000_000_000 + offset,
@@ -187,6 +190,9 @@ impl Venue {
             }
         }
         self.opening = false;
+        for contract in self.contracts.values_mut() {
+            contract.begin_history(self.seed, self.now_ms);
+        }
         let symbols: Vec<String> = self.contracts.keys().cloned().collect();
         self.after_marks(&symbols);
         self.user.clear();

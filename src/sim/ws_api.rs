@@ -28,7 +28,7 @@ pub(crate) fn text(hub: &Hub, id: u64, text: &str) {
             {
                 None
             }
-            Some(_) => core.control(id, text),
+            Some(_) => core.control(id, text, now_ms),
             None => return,
         }
     };
@@ -49,7 +49,7 @@ pub(crate) fn text(hub: &Hub, id: u64, text: &str) {
 
 impl Core {
     /// Answers SUBSCRIBE and its kin; `None` when the connection is to be closed for it.
-    fn control(&mut self, id: u64, text: &str) -> Option<String> {
+    fn control(&mut self, id: u64, text: &str, now_ms: i64) -> Option<String> {
         let Ok(Value::Object(request)) = serde_json::from_str(text) else {
             return Some(value!({"error": {"code": 3, "msg": "Invalid JSON"}}).to_string());
         };
@@ -65,7 +65,7 @@ impl Core {
         };
         let result = match method {
             "SUBSCRIBE" => {
-                if !self.subscribe(id, names()) {
+                if !self.subscribe(id, names(), now_ms) {
                     return None;
                 }
                 Value::Null

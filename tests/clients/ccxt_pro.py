@@ -88,6 +88,16 @@ async def tell(client):
     await client.fetch_open_orders(PAIR, params={"trigger": True})
     await client.cancel_order(stop["id"], PAIR, {"trigger": True})
 
+    watched = await until_told(client.watch_ticker(PAIR))
+    assert watched["symbol"] == PAIR, watched
+    mark = await until_told(client.watch_mark_price(PAIR))
+    assert mark["markPrice"], mark
+    book = await until_told(client.watch_order_book(PAIR))
+    assert book["bids"] and book["asks"], book
+    candle = await until_told(client.watch_ohlcv(PAIR, "1m"))
+    assert candle[0][4], candle
+    trade = await until_told(client.watch_trades(PAIR))
+    assert trade[0]["price"], trade
     fills = asyncio.ensure_future(client.watch_my_trades(PAIR))
     changes = asyncio.ensure_future(watch_held(client))
     await asyncio.to_thread(story.until, lambda: story.truth()["userConnections"] > 0, "the user stream")

@@ -49,6 +49,7 @@ mod scenarios;
 mod second_ledger;
 mod sim_client;
 mod sim_clients;
+mod sim_prices;
 mod sim_rest;
 mod sim_scenario;
 mod sim_streams;

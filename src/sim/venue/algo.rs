@@ -2,11 +2,10 @@
 
 use crate::scenario::{ConditionalKind, PositionMode, PositionSide, Side, WorkingPrice};
 
-use super::super::account::{Algo, OrderKind, closes_leg, leg_name, side_name, signed};
+use super::super::account::{Algo, OrderKind, Terms, closes_leg, leg_name, side_name, signed};
 use super::super::exact::Fixed;
 use super::super::refusal::Refusal;
 use super::super::wire::reply::AlgoReply;
-use super::notice::SELF_TRADE_PREVENTION;
 use super::trade::NewOrder;
 use super::{Venue, forget_oldest};
 
@@ -30,6 +29,7 @@ pub(crate) struct NewAlgo {
     pub(crate) close_position: bool,
     pub(crate) price_protect: bool,
     pub(crate) good_till_ms: i64,
+    pub(crate) terms: Terms,
     pub(crate) client_id: Option<String>,
 }
 
@@ -57,6 +57,7 @@ impl Venue {
             close_position: new.close_position,
             price_protect: new.price_protect,
             good_till_ms: new.good_till_ms,
+            terms: new.terms,
             status: "NEW",
             order_id: None,
             created_ms: self.now_ms,
@@ -110,7 +111,7 @@ impl Venue {
         }
         let price = self.working_price(&new.symbol, new.working_price);
         let would_fire = condition_met(new.condition, new.side, price, None);
-        if would_fire {
+        if would_fire || activates_at_once(new, price) {
             Err(Refusal::would_trigger())
         } else {
             Ok(())
@@ -197,7 +198,8 @@ impl Venue {
         let refused = if self.reject_triggers {
             Err(Refusal::reduce_only_rejected())
         } else {
-            self.check_order(&order)
+            self.priced(&order)
+                .and_then(|order| self.check_order(&order))
         };
         if let Err(refusal) = refused {
             return self.put_away(algo, "REJECTED", Some(refusal.message));
@@ -222,7 +224,7 @@ impl Venue {
         } else {
             algo.quantity
         };
-        let limit = algo.price.is_positive();
+        let limit = algo.becomes_limit();
         Some(NewOrder {
             symbol: algo.symbol.clone(),
             side: algo.side,
@@ -242,6 +244,7 @@ impl Venue {
             close_position: algo.close_position,
             working_type: algo.working_type(),
             good_till_ms: algo.good_till_ms,
+            terms: algo.terms,
             client_id: Some(algo.client_id.clone()),
             algo: Some(algo.id),
         })
@@ -316,9 +319,9 @@ impl Venue {
             trigger_price: algo.trigger().text(price_decimals),
             price: algo.price.text(price_decimals),
             iceberg_quantity: None,
-            self_trade_prevention_mode: SELF_TRADE_PREVENTION,
+            self_trade_prevention_mode: algo.terms.self_trade_prevention,
             working_type: algo.working_type(),
-            price_match: "NONE",
+            price_match: algo.terms.price_match,
             close_position: algo.close_position,
             price_protect: algo.price_protect,
             reduce_only: algo.reduce_only,
@@ -331,6 +334,22 @@ impl Venue {
             trigger_time: algo.triggered_ms,
             good_till_date: algo.good_till_ms,
         }
+    }
+}
+
+/// Whether the price a trailing order waits for is already there.
+fn activates_at_once(new: &NewAlgo, price: Fixed) -> bool {
+    let ConditionalKind::Trailing {
+        activate: Some(activate),
+        ..
+    } = new.condition
+    else {
+        return false;
+    };
+    let activate = Fixed::from_decimal(activate).unwrap_or_default();
+    match new.side {
+        Side::Buy => activate >= price,
+        Side::Sell => activate <= price,
     }
 }
 

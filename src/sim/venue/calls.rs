@@ -16,6 +16,7 @@ type Reply = Result<String, Refusal>;
 
 const SUCCESS: &str = r#"{"code":200,"msg":"success"}"#;
 const BATCH_MAX: usize = 5;
+const CANCEL_BATCH_MAX: usize = 10;
 
 impl Venue {
     pub(super) fn call(&mut self, method: &str, path: &str, params: &Params) -> Reply {
@@ -45,9 +46,13 @@ impl Venue {
             "/fapi/v1/ticker/bookTicker" => self.ticker_book(params),
             "/fapi/v1/ticker/24hr" => self.ticker_day(params),
             "/fapi/v1/depth" => self.depth(params),
-            "/fapi/v1/klines" => self.klines(params),
+            "/fapi/v1/klines"
+            | "/fapi/v1/markPriceKlines"
+            | "/fapi/v1/indexPriceKlines"
+            | "/fapi/v1/continuousKlines" => self.klines(params),
             "/fapi/v1/trades" | "/fapi/v1/historicalTrades" => self.market_trades(params),
-            "/fapi/v1/aggTrades" | "/fapi/v1/fundingRate" => Ok("[]".to_owned()),
+            "/fapi/v1/aggTrades" => self.aggregate_trades(params),
+            "/fapi/v1/fundingRate" => self.funding_rates(params),
             "/fapi/v1/fundingInfo" => Ok(self.funding_info()),
             "/fapi/v1/assetIndex" => self.asset_index(params),
             // Start-up calls of client libraries that concern other products.
@@ -91,9 +96,8 @@ impl Venue {
             "/fapi/v1/apiTradingStatus" => {
                 Ok(value!({"indicators": {}, "updateTime": self.now_ms}).to_string())
             }
-            "/fapi/v1/adlQuantile" | "/fapi/v1/forceOrders" | "/fapi/v1/positionMargin/history" => {
-                Ok("[]".to_owned())
-            }
+            "/fapi/v1/forceOrders" => self.force_orders(params),
+            "/fapi/v1/adlQuantile" | "/fapi/v1/positionMargin/history" => Ok("[]".to_owned()),
             _ => Err(Refusal::not_found()),
         }
     }
@@ -102,7 +106,7 @@ impl Venue {
         match path {
             "/fapi/v1/order" => self.place_call(params),
             "/fapi/v1/order/test" => {
-                self.check_order(&new_order(params)?)?;
+                self.check_order(&self.priced(&new_order(params)?)?)?;
                 Ok("{}".to_owned())
             }
             "/fapi/v1/batchOrders" => self.batch(params, Self::place_call),
@@ -226,6 +230,9 @@ impl Venue {
         };
         let ids: Vec<Value> =
             serde_json::from_str(list).map_err(|_| Refusal::missing("orderIdList"))?;
+        if ids.is_empty() || ids.len() > CANCEL_BATCH_MAX {
+            return Err(Refusal::batch_size());
+        }
         let rows: Vec<String> = ids
             .iter()
             .filter_map(super::super::wire_value_text)

@@ -111,7 +111,7 @@ impl Venue {
             ..Execution::default()
         };
         if let Some(contract) = self.contracts.get_mut(&order.symbol) {
-            contract.last = price;
+            contract.traded(price, quantity, self.now_ms);
         }
         self.record_execution(&order, &execution, "TRADE");
         self.after_position_change(&(order.symbol, order.leg));

@@ -25,11 +25,12 @@ const OWN: Fixed = Fixed::new(8, 1);
 impl Venue {
     /// Moves a mark and plays what follows: liquidations first, then resting and conditional orders.
     pub(super) fn set_mark(&mut self, symbol: &str, mark: Fixed) -> Result<(), Refusal> {
+        let now_ms = self.now_ms;
         let contract = self.contract_mut(symbol)?;
         contract.dark = mark.is_zero();
         if !contract.dark {
             contract.mark = mark;
-            contract.last = mark.floor_to(contract.tick);
+            contract.print(mark.floor_to(contract.tick), now_ms);
         }
         Ok(())
     }
@@ -90,7 +91,7 @@ impl Venue {
         for (symbol, mark) in &moves {
             if let Some(contract) = self.contracts.get_mut(symbol) {
                 contract.mark = *mark;
-                contract.last = mark.floor_to(contract.tick);
+                contract.print(mark.floor_to(contract.tick), self.now_ms);
             }
         }
         moves.into_keys().collect()

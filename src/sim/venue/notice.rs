@@ -11,9 +11,6 @@ use super::super::wire::event::{
 use super::super::wire::json;
 use super::{MarketEvent, Venue};
 
-/// Self-trade prevention of every order.
-pub(super) const SELF_TRADE_PREVENTION: &str = "EXPIRE_MAKER";
-
 /// What happened to an order.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Execution {
@@ -166,8 +163,8 @@ impl Venue {
             price_protect: false,
             si: 0,
             ss: 0,
-            self_trade_prevention: SELF_TRADE_PREVENTION,
-            pm: "NONE",
+            self_trade_prevention: order.terms.self_trade_prevention,
+            pm: order.terms.price_match,
             gtd: order.good_till_ms,
             er: execution.expiry.to_string(),
         }
@@ -200,9 +197,9 @@ impl Venue {
                 act: order.map(|order| order.kind.name().to_owned()),
                 tp: algo.trigger().text(price_decimals),
                 p: algo.price.text(price_decimals),
-                self_trade_prevention: SELF_TRADE_PREVENTION,
+                self_trade_prevention: algo.terms.self_trade_prevention,
                 wt: algo.working_type(),
-                pm: "NONE",
+                pm: algo.terms.price_match,
                 cp: algo.close_position,
                 price_protect: algo.price_protect,
                 reduce_only: algo.reduce_only,

@@ -1,13 +1,18 @@
 //! Cancelling, amending and looking up orders, and how an order is answered.
 
-use super::super::account::{Order, OrderKind, Status, leg_name, side_name};
+use crate::scenario::Side;
+
+use super::super::account::{Order, OrderKind, Status, Terms, leg_name, side_name};
+use super::super::contract::Contract;
 use super::super::exact::Fixed;
 use super::super::params::Params;
 use super::super::refusal::Refusal;
 use super::super::wire::json;
 use super::super::wire::reply::OrderReply;
 use super::Venue;
-use super::notice::{Execution, SELF_TRADE_PREVENTION};
+use super::notice::Execution;
+use super::request::{named_price, terms};
+use super::trade::matched_price;
 
 /// Which fields an order answer carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,10 +132,26 @@ impl Venue {
         Ok(json(&rows))
     }
 
+    /// The orders by which the exchange itself closed positions, the latest last.
+    pub(super) fn force_orders(&self, params: &Params) -> Result<String, Refusal> {
+        let symbol = self.named_symbol(params)?;
+        let orders = self
+            .finished_orders
+            .values()
+            .filter(|order| order.kind == OrderKind::Liquidation)
+            .filter(|order| symbol.is_none_or(|symbol| order.symbol == symbol));
+        let rows: Vec<OrderReply> = orders
+            .map(|order| self.order_reply(order, Shape::Query))
+            .collect();
+        let first = rows.len().saturating_sub(params.limit(50));
+        Ok(json(&rows.get(first..).unwrap_or_default()))
+    }
+
     /// Amends price and quantity of a limit order; a refused amend leaves it as it was.
     pub(super) fn amend_call(&mut self, params: &Params) -> Result<String, Refusal> {
         let quantity = params.required_decimal("quantity")?;
-        let price = params.required_decimal("price")?;
+        let terms = terms(params)?;
+        let named = named_price(params, terms)?;
         let modify_id = params.integer("modifyId")?;
         let order = self.named_order(params)?.clone();
         if !self.account.orders.contains_key(&order.id) {
@@ -139,15 +160,30 @@ impl Venue {
         if order.kind != OrderKind::Limit {
             return Err(Refusal::limit_only());
         }
+        if params.boolean("reduceOnly")? == Some(true) && !order.reduce_only {
+            return Err(Refusal::not_reduce_only());
+        }
+        let contract = self.contract(&order.symbol)?;
+        let price = match terms.price_match {
+            "NONE" => named,
+            name => matched_price(contract, order.side, name)?,
+        };
         if order.quantity == quantity && order.price == price {
             return Err(Refusal::no_change());
         }
-        if quantity <= order.executed && order.executed.is_positive() {
+        let used_up = quantity <= order.executed && order.executed.is_positive();
+        if used_up || would_take(contract, &order, price) {
             self.cancel(order.id);
             return self.order_json(order.id, Shape::Action);
         }
-        self.check_amended(&order, quantity, price)?;
+        let least = contract.min_notional.plain();
+        self.check_amended(&order, quantity, price)
+            .map_err(|refusal| match refusal.code {
+                -4164 => Refusal::amended_notional_below(&least),
+                _ => refusal,
+            })?;
         let mut amended = order;
+        amended.terms.price_match = terms.price_match;
         amended.quantity = quantity;
         amended.price = price;
         amended.updated_ms = self.now_ms;
@@ -190,6 +226,7 @@ impl Venue {
             close_position: order.close_position,
             working_type: order.working_type,
             good_till_ms: order.good_till_ms,
+            terms: Terms::default(),
             client_id: None,
             algo: order.algo,
         })
@@ -230,8 +267,8 @@ impl Venue {
             working_type: order.working_type,
             price_protect: false,
             orig_type: order.original_kind.clone(),
-            price_match: "NONE",
-            self_trade_prevention_mode: SELF_TRADE_PREVENTION,
+            price_match: order.terms.price_match,
+            self_trade_prevention_mode: order.terms.self_trade_prevention,
             good_till_date: order.good_till_ms,
             time: query.then_some(order.created_ms),
             pair: None,
@@ -239,4 +276,13 @@ impl Venue {
             update_time: order.updated_ms,
         }
     }
+}
+
+/// Whether a post-only order would take at a price: such an amend cancels it.
+fn would_take(contract: &Contract, order: &Order, price: Fixed) -> bool {
+    let crosses = match order.side {
+        Side::Buy => price >= contract.ask(),
+        Side::Sell => price <= contract.bid(),
+    };
+    order.time_in_force == "GTX" && crosses
 }

@@ -65,41 +65,7 @@ impl Venue {
         self.one_or_all(params, |contract| json(&row(contract)))
     }
 
-    pub(super) fn ticker_price(&self, params: &Params) -> Result<String, Refusal> {
-        self.one_or_all(params, |contract| {
-            let price = contract.last.text(contract.price_decimals());
-            value!({"symbol": contract.symbol, "price": price, "time": self.now_ms}).to_string()
-        })
-    }
-
-    pub(super) fn ticker_book(&self, params: &Params) -> Result<String, Refusal> {
-        self.one_or_all(params, |contract| {
-            let decimals = contract.price_decimals();
-            value!({
-                "symbol": contract.symbol,
-                "bidPrice": contract.bid().text(decimals), "bidQty": "100",
-                "askPrice": contract.ask().text(decimals), "askQty": "100",
-                "time": self.now_ms, "lastUpdateId": self.next_trade,
-            })
-            .to_string()
-        })
-    }
-
-    pub(super) fn ticker_day(&self, params: &Params) -> Result<String, Refusal> {
-        self.one_or_all(params, |contract| {
-            let last = contract.last.text(contract.price_decimals());
-            value!({
-                "symbol": contract.symbol, "priceChange": "0", "priceChangePercent": "0.000",
-                "weightedAvgPrice": last, "lastPrice": last, "lastQty": "1", "openPrice": last,
-                "highPrice": last, "lowPrice": last, "volume": "1000", "quoteVolume": "1000000",
-                "openTime": self.now_ms - 86_400_000, "closeTime": self.now_ms,
-                "firstId": 1, "lastId": 1000, "count": 1000,
-            })
-            .to_string()
-        })
-    }
-
-    fn one_or_all(
+    pub(super) fn one_or_all(
         &self,
         params: &Params,
         row: impl Fn(&Contract) -> String,
@@ -111,68 +77,6 @@ impl Venue {
                 Ok(format!("[{}]", rows.join(",")))
             }
         }
-    }
-
-    pub(super) fn depth(&self, params: &Params) -> Result<String, Refusal> {
-        let contract = self.contract(params.required("symbol")?)?;
-        let decimals = contract.price_decimals();
-        let levels = params.limit(20).min(50);
-        let side = |best: Fixed, step: Fixed| -> Vec<[String; 2]> {
-            let mut price = best;
-            let rows = (0..levels).map(|_| {
-                let row = [price.text(decimals), "100".to_owned()];
-                price += step;
-                row
-            });
-            rows.collect()
-        };
-        Ok(value!({
-            "lastUpdateId": self.next_trade, "E": self.now_ms, "T": self.now_ms,
-            "bids": side(contract.bid(), -contract.tick),
-            "asks": side(contract.ask(), contract.tick),
-        })
-        .to_string())
-    }
-
-    pub(super) fn klines(&self, params: &Params) -> Result<String, Refusal> {
-        const MINUTE_MS: i64 = 60_000;
-        let contract = self.contract(params.required("symbol")?)?;
-        let minutes = interval_minutes(params.required("interval")?);
-        let length_ms = minutes.ok_or_else(|| Refusal::malformed("interval"))? * MINUTE_MS;
-        let price = contract.last.text(contract.price_decimals());
-        let count = i64::try_from(params.limit(500)).unwrap_or(500);
-        let open_ms = self.now_ms.div_euclid(length_ms) * length_ms;
-        let rows: Vec<Value> = (0..count)
-            .rev()
-            .map(|back| {
-                let start = open_ms - back * length_ms;
-                value!([
-                    start,
-                    price,
-                    price,
-                    price,
-                    price,
-                    "1",
-                    start + length_ms - 1,
-                    price,
-                    1,
-                    "1",
-                    price,
-                    "0"
-                ])
-            })
-            .collect();
-        Ok(Value::from(rows).to_string())
-    }
-
-    pub(super) fn market_trades(&self, params: &Params) -> Result<String, Refusal> {
-        let contract = self.contract(params.required("symbol")?)?;
-        let price = contract.last.text(contract.price_decimals());
-        Ok(value!([{
-            "id": self.next_trade, "price": price, "qty": "1", "quoteQty": price,
-            "time": self.now_ms, "isBuyerMaker": false,
-        }])
-        .to_string())
     }
 
     pub(super) fn funding_info(&self) -> String {
@@ -225,23 +129,6 @@ pub(crate) fn rate_limits() -> Value {
         {"rateLimitType": "ORDERS", "interval": "MINUTE", "intervalNum": 1, "limit": 1200},
         {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 300},
     ])
-}
-
-fn interval_minutes(interval: &str) -> Option<i64> {
-    let (digits, unit) = interval.split_at_checked(interval.len().checked_sub(1)?)?;
-    let minutes = match unit {
-        "m" => 1,
-        "h" => 60,
-        "d" => 1_440,
-        "w" => 10_080,
-        "M" => 43_200,
-        _ => return None,
-    };
-    digits
-        .parse::<i64>()
-        .ok()
-        .filter(|count| (1..=60).contains(count))
-        .map(|count| count * minutes)
 }
 
 fn symbol_rules(contract: &Contract) -> Value {

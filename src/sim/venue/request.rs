@@ -2,7 +2,7 @@
 
 use crate::scenario::{ConditionalKind, PositionSide, Side, WorkingPrice};
 
-use super::super::account::OrderKind;
+use super::super::account::{OrderKind, Terms};
 use super::super::exact::Fixed;
 use super::super::params::Params;
 use super::super::refusal::Refusal;
@@ -42,6 +42,39 @@ fn working_price(params: &Params) -> Result<WorkingPrice, Refusal> {
     }
 }
 
+/// How the price is found and what happens when own orders meet.
+pub(super) fn terms(params: &Params) -> Result<Terms, Refusal> {
+    const MATCHES: [&str; 7] = [
+        "NONE",
+        "OPPONENT",
+        "OPPONENT_5",
+        "QUEUE",
+        "QUEUE_5",
+        "QUEUE_10",
+        "QUEUE_20",
+    ];
+    const PREVENTIONS: [&str; 4] = ["NONE", "EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH"];
+    let mut terms = Terms::default();
+    if let Some(name) = params.get("priceMatch") {
+        let known = MATCHES.into_iter().find(|known| *known == name);
+        terms.price_match = known.ok_or_else(Refusal::bad_price_match)?;
+    }
+    if let Some(name) = params.get("selfTradePreventionMode") {
+        let known = PREVENTIONS.into_iter().find(|known| *known == name);
+        terms.self_trade_prevention = known.ok_or_else(Refusal::bad_self_trade_prevention)?;
+    }
+    Ok(terms)
+}
+
+/// The price of a limit order: the client's, or none when the book sets it.
+pub(super) fn named_price(params: &Params, terms: Terms) -> Result<Fixed, Refusal> {
+    match (terms.matches_price(), params.has("price")) {
+        (true, true) => Err(Refusal::not_required("price")),
+        (true, false) => Ok(Fixed::ZERO),
+        (false, _) => params.required_decimal("price"),
+    }
+}
+
 pub(super) fn new_order(params: &Params) -> Result<NewOrder, Refusal> {
     let symbol = params.required("symbol")?.to_owned();
     let side = side(params)?;
@@ -51,11 +84,13 @@ pub(super) fn new_order(params: &Params) -> Result<NewOrder, Refusal> {
         other if CONDITIONAL_KINDS.contains(&other) => return Err(Refusal::use_algo()),
         _ => return Err(Refusal::bad_type()),
     };
+    let terms = terms(params)?;
     let (price, time_in_force) = match kind {
         OrderKind::Limit => {
             let time_in_force = params.required("timeInForce")?.to_owned();
-            (params.required_decimal("price")?, time_in_force)
+            (named_price(params, terms)?, time_in_force)
         }
+        _ if terms.matches_price() => return Err(Refusal::price_match_type()),
         _ if params.has("price") => return Err(Refusal::not_required("price")),
         _ => (Fixed::ZERO, "GTC".to_owned()),
     };
@@ -64,6 +99,9 @@ pub(super) fn new_order(params: &Params) -> Result<NewOrder, Refusal> {
         None | Some("ACK" | "RESULT")
     ) {
         return Err(Refusal::bad_response_type());
+    }
+    if time_in_force == "GTD" {
+        params.required_integer("goodTillDate")?;
     }
     Ok(NewOrder {
         symbol,
@@ -79,6 +117,7 @@ pub(super) fn new_order(params: &Params) -> Result<NewOrder, Refusal> {
         close_position: false,
         working_type: "CONTRACT_PRICE",
         good_till_ms: params.integer("goodTillDate")?.unwrap_or(0),
+        terms,
         client_id: params.get("newClientOrderId").map(str::to_owned),
         algo: None,
     })
@@ -93,6 +132,10 @@ pub(super) fn new_algo(params: &Params) -> Result<NewAlgo, Refusal> {
     let kind = params.required("type")?;
     let condition = condition(kind, params)?;
     let limit = matches!(kind, "STOP" | "TAKE_PROFIT");
+    let terms = terms(params)?;
+    if terms.matches_price() && !limit {
+        return Err(Refusal::price_match_type());
+    }
     Ok(NewAlgo {
         symbol,
         side,
@@ -101,7 +144,7 @@ pub(super) fn new_algo(params: &Params) -> Result<NewAlgo, Refusal> {
         working_price: working_price(params)?,
         quantity: params.decimal("quantity")?,
         price: if limit {
-            params.required_decimal("price")?
+            named_price(params, terms)?
         } else {
             Fixed::ZERO
         },
@@ -110,6 +153,7 @@ pub(super) fn new_algo(params: &Params) -> Result<NewAlgo, Refusal> {
         close_position: params.boolean("closePosition")?.unwrap_or(false),
         price_protect: params.boolean("priceProtect")?.unwrap_or(false),
         good_till_ms: params.integer("goodTillDate")?.unwrap_or(0),
+        terms,
         client_id: params.get("clientAlgoId").map(str::to_owned),
     })
 }

@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 
 use crate::scenario::{AssetMode, PositionSide};
 
-use super::super::account::{BALANCE_DECIMALS, Leg, Order, OrderKind, Status, side_name, signed};
+use super::super::account::{
+    BALANCE_DECIMALS, Leg, Order, OrderKind, Status, Terms, side_name, signed,
+};
 use super::super::exact::Fixed;
 use super::super::figures::Standing;
 use super::super::refusal::Refusal;
@@ -224,6 +226,7 @@ impl Venue {
             close_position: false,
             working_type: "CONTRACT_PRICE",
             good_till_ms: 0,
+            terms: Terms::default(),
             executed: Fixed::ZERO,
             turnover: Fixed::ZERO,
             status: Status::New,

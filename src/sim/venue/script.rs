@@ -5,7 +5,7 @@ use crate::scenario::{
     SymbolLine,
 };
 
-use super::super::account::{Collateral, Leg, Order, OrderKind, Settings, Status};
+use super::super::account::{Collateral, Leg, Order, OrderKind, Settings, Status, Terms};
 use super::super::contract::{Brackets, Contract};
 use super::super::exact::Fixed;
 use super::super::refusal::Refusal;
@@ -41,7 +41,8 @@ impl Venue {
                 Ok(())
             }
             Statement::Last { symbol, price } => {
-                self.contract_mut(symbol)?.last = fixed(*price)?;
+                let now_ms = self.now_ms;
+                self.contract_mut(symbol)?.print(fixed(*price)?, now_ms);
                 self.match_algos(symbol);
                 Ok(())
             }
@@ -56,6 +57,7 @@ impl Venue {
                 Ok(())
             }
             Statement::Seed(seed) => {
+                self.seed = *seed;
                 self.random = super::super::random::Random::new(*seed);
                 Ok(())
             }
@@ -101,6 +103,7 @@ impl Venue {
             close_position: line.close_position,
             working_type: "CONTRACT_PRICE",
             good_till_ms: 0,
+            terms: Terms::default(),
             executed: Fixed::ZERO,
             turnover: Fixed::ZERO,
             status: Status::New,
@@ -225,8 +228,9 @@ impl Venue {
 
     fn list(&mut self, line: &SymbolLine) -> Outcome {
         let mut contract = Contract::new(line).map_err(|text| Refusal::script(&text))?;
-        if let Some(known) = self.contracts.get(&line.symbol) {
-            contract.inherit(known);
+        match self.contracts.get(&line.symbol) {
+            Some(known) => contract.inherit(known),
+            None => contract.begin_history(self.seed, self.now_ms),
         }
         self.account
             .cross
@@ -327,6 +331,7 @@ impl Venue {
                 close_position: false,
                 working_type: "CONTRACT_PRICE",
                 good_till_ms: 0,
+                terms: Terms::default(),
                 client_id: line.id.clone(),
                 algo: None,
             });
@@ -345,6 +350,7 @@ impl Venue {
             close_position: line.close_position,
             price_protect: false,
             good_till_ms: 0,
+            terms: Terms::default(),
             client_id: line.id.clone(),
         });
         placed.map(|_| ())

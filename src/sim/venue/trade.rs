@@ -2,7 +2,7 @@
 
 use crate::scenario::{PositionMode, PositionSide, Side};
 
-use super::super::account::{Order, OrderKind, Status, closes_leg, signed};
+use super::super::account::{Order, OrderKind, Status, Terms, closes_leg, signed};
 use super::super::contract::Contract;
 use super::super::exact::Fixed;
 use super::super::refusal::Refusal;
@@ -11,6 +11,10 @@ use super::notice::Execution;
 
 /// Open orders allowed per contract.
 const OPEN_ORDERS_MAX: usize = 200;
+
+/// How far ahead an order's last moment must lie, and before when.
+const GOOD_TILL_MS_MIN: i64 = 600_000;
+const GOOD_TILL_MS_MAX: i64 = 253_402_300_799_000;
 
 /// An order somebody wants.
 #[derive(Debug, Clone)]
@@ -28,6 +32,7 @@ pub(crate) struct NewOrder {
     pub(crate) close_position: bool,
     pub(crate) working_type: &'static str,
     pub(crate) good_till_ms: i64,
+    pub(crate) terms: Terms,
     pub(crate) client_id: Option<String>,
     pub(crate) algo: Option<i64>,
 }
@@ -35,6 +40,7 @@ pub(crate) struct NewOrder {
 impl Venue {
     /// Checks, accepts and matches an order; gives its id.
     pub(crate) fn place(&mut self, new: &NewOrder) -> Result<i64, Refusal> {
+        let new = &self.priced(new)?;
         self.check_order(new)?;
         let order = self.build_order(new);
         let id = order.id;
@@ -42,6 +48,16 @@ impl Venue {
         self.tell_order(&order, "NEW", &Execution::default());
         self.match_taker(id);
         Ok(id)
+    }
+
+    /// The order with the price that the book sets for it, if it left that to the book.
+    pub(super) fn priced(&self, new: &NewOrder) -> Result<NewOrder, Refusal> {
+        let mut new = new.clone();
+        if new.terms.matches_price() && new.kind == OrderKind::Limit {
+            let contract = self.contract(&new.symbol)?;
+            new.price = matched_price(contract, new.side, new.terms.price_match)?;
+        }
+        Ok(new)
     }
 
     /// Every check of a new order, without placing it.
@@ -64,7 +80,7 @@ impl Venue {
             }
             self.check_margin(contract, new)?;
         }
-        check_time_in_force(contract, new)
+        check_time_in_force(contract, new, self.now_ms)
     }
 
     fn check_leg(&self, new: &NewOrder) -> Result<(), Refusal> {
@@ -103,7 +119,7 @@ impl Venue {
             return Err(Refusal::reduce_only_rejected());
         }
         if new.leg == PositionSide::Both {
-            return Ok(());
+            return self.check_flip(new, held);
         }
         let resting: Fixed = self
             .account
@@ -113,6 +129,34 @@ impl Venue {
             .sum();
         if resting + new.quantity > held.abs() {
             return Err(Refusal::reduce_only_rejected());
+        }
+        Ok(())
+    }
+
+    /// A reducing order takes away the position that resting orders of its side would have reduced:
+    /// they may then flip it, and that must be paid for.
+    fn check_flip(&self, new: &NewOrder, held: Fixed) -> Result<(), Refusal> {
+        let contract = self.contract(&new.symbol)?;
+        let resting: Fixed = self
+            .account
+            .orders_of(&new.symbol)
+            .filter(|order| order.side == new.side && !order.only_reduces())
+            .map(Order::remaining)
+            .sum();
+        let reducing = new.quantity.min(held.abs());
+        if resting.is_zero() || resting + reducing <= held.abs() {
+            return Ok(());
+        }
+        let mut reduced = self.account.clone();
+        let leg = (new.symbol.clone(), new.leg);
+        reduced.positions.entry(leg).or_default().amount = held + signed(new.side, reducing);
+        let after = super::super::figures::Figures::new(&reduced, &self.contracts);
+        let more = after.exposure(contract).present - self.figures().exposure(contract).present;
+        let mut needed = super::super::exact::Shares::default();
+        let leverage = self.account.settings(&new.symbol).leverage;
+        needed.add(more.max(Fixed::ZERO), leverage);
+        if needed.ceil() > self.figures().available(&contract.margin_asset) {
+            return Err(Refusal::reduce_only_flips());
         }
         Ok(())
     }
@@ -168,6 +212,7 @@ impl Venue {
             close_position: new.close_position,
             working_type: new.working_type,
             good_till_ms: new.good_till_ms,
+            terms: new.terms,
             executed: Fixed::ZERO,
             turnover: Fixed::ZERO,
             status: Status::New,
@@ -216,14 +261,40 @@ fn check_filters(contract: &Contract, new: &NewOrder) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_time_in_force(contract: &Contract, new: &NewOrder) -> Result<(), Refusal> {
+/// The price a `priceMatch` order gets: of so many levels into the other side's book, or its own.
+pub(super) fn matched_price(contract: &Contract, side: Side, name: &str) -> Result<Fixed, Refusal> {
+    let (bids, asks) = contract.book();
+    let (own, other) = match side {
+        Side::Buy => (bids, asks),
+        Side::Sell => (asks, bids),
+    };
+    let (levels, index) = match name {
+        "OPPONENT" => (other, 0),
+        "OPPONENT_5" => (other, 4),
+        "QUEUE" => (own, 0),
+        "QUEUE_5" => (own, 4),
+        "QUEUE_10" => (own, 9),
+        "QUEUE_20" => (own, 19),
+        _ => return Err(Refusal::bad_price_match()),
+    };
+    levels
+        .get(index)
+        .map(|level| level.0)
+        .ok_or_else(Refusal::no_depth)
+}
+
+fn check_time_in_force(contract: &Contract, new: &NewOrder, now_ms: i64) -> Result<(), Refusal> {
     let crosses = new.kind == OrderKind::Market
         || match new.side {
             Side::Buy => new.price >= contract.ask(),
             Side::Sell => new.price <= contract.bid(),
         };
     let enough = contract.depth.is_zero() || contract.depth >= new.quantity;
+    let earliest_ms = now_ms + GOOD_TILL_MS_MIN;
     match new.time_in_force.as_str() {
+        "GTD" if !(earliest_ms..GOOD_TILL_MS_MAX).contains(&new.good_till_ms) => {
+            Err(Refusal::bad_good_till())
+        }
         "GTX" | "RPI" if crosses => Err(Refusal::post_only()),
         "FOK" if !crosses || !enough => Err(Refusal::fill_or_kill()),
         "GTC" | "IOC" | "FOK" | "GTX" | "GTD" | "RPI" | "GTE_GTC" => Ok(()),
