@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use super::sim_client::{Exchange, start};
@@ -20,7 +21,7 @@ async fn get(exchange: &Exchange, target: &str) -> Value {
     body
 }
 
-fn number(value: &Value) -> f64 {
+fn number(value: &Value) -> Decimal {
     value.as_str().unwrap().parse().unwrap()
 }
 
@@ -55,10 +56,10 @@ async fn candles_reach_back_and_agree_with_the_ticker() {
     .await;
     let day = day.as_array().unwrap();
     assert_eq!(ticker["openPrice"], day[0][1]);
-    let high = day.iter().map(|row| number(&row[2])).fold(0.0, f64::max);
+    let high = day.iter().map(|row| number(&row[2])).max().unwrap();
     assert!(number(&ticker["highPrice"]) >= high);
     let change = number(&ticker["lastPrice"]) - number(&ticker["openPrice"]);
-    assert!((change - number(&ticker["priceChange"])).abs() < 0.05);
+    assert_eq!(change, number(&ticker["priceChange"]));
     for target in [
         "/fapi/v1/markPriceKlines?symbol=BTCUSDT&interval=1h",
         "/fapi/v1/indexPriceKlines?pair=BTCUSDT&interval=1h",
