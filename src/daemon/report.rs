@@ -9,9 +9,10 @@ use super::core::Core;
 use crate::clock::Now;
 use crate::guard::policy::Policy;
 use crate::guard::verdict::{Judgement, Ladder};
-use crate::margin::account::{Asset, AssetMode, PositionMode, Settings, Symbol};
+use crate::margin::account::{Asset, AssetMode, MarginMode, PositionMode, Settings, Symbol};
 use crate::margin::amount::Amount;
 use crate::margin::book::Unknown;
+use crate::margin::contribution::Contribution;
 use crate::margin::order::OpenOrder;
 use crate::margin::pool::PoolAssessment;
 use crate::margin::position::{PositionAssessment, assess_positions};
@@ -73,6 +74,12 @@ pub struct WalletReport {
     pub maintenance_margin: Option<Amount>,
     /// Initial margin of crossed and isolated positions; `None` when not known.
     pub position_initial_margin: Option<Amount>,
+    /// Unrealised profit of crossed positions; `None` when a mark is not known.
+    pub cross_unrealized_pnl: Option<Amount>,
+    /// What working orders add to the initial margin; `None` when not known.
+    pub open_order_initial_margin: Option<Amount>,
+    /// What new orders of this asset may cost; `None` when the pool's figures are not known.
+    pub available_balance: Option<Amount>,
 }
 
 /// The account as it is.
@@ -163,6 +170,21 @@ pub struct Counts {
     pub symbols: usize,
 }
 
+/// What new orders of `asset` may cost: its pool's figure in single-asset mode, its share of the
+/// joint pool's (converted at the ask) in multi-assets mode.
+///
+/// Source: margin-math §5 and §15.
+fn available_in(asset: &Asset, pools: &[PoolReport]) -> Option<Amount> {
+    pools.iter().find_map(|pool| {
+        let figures = pool.figures.as_ref().ok()?;
+        if pool.asset == *asset {
+            return Some(figures.available_balance);
+        }
+        let of_asset = figures.collateral.iter().find(|part| part.asset == *asset);
+        of_asset.map(|part| part.available_balance)
+    })
+}
+
 impl Core {
     /// The account as it is; promises never enter it.
     #[must_use]
@@ -176,7 +198,7 @@ impl Core {
             position_mode: book.position_mode(),
             wallets: book
                 .assets()
-                .filter_map(|asset| self.wallet(asset))
+                .filter_map(|asset| self.wallet(asset, &pools))
                 .collect(),
             pools,
             inputs,
@@ -204,7 +226,7 @@ impl Core {
         in_use.map(|asset| self.pool_report(asset)).collect()
     }
 
-    fn wallet(&self, asset: &Asset) -> Option<WalletReport> {
+    fn wallet(&self, asset: &Asset, pools: &[PoolReport]) -> Option<WalletReport> {
         let (wallet_balance, cross_wallet_balance) =
             self.mirror().book().balances(asset.as_str())?;
         let positions = self.positions_of_asset(asset);
@@ -222,7 +244,28 @@ impl Core {
             unrealized_profit: sum(|position| position.unrealized_pnl),
             maintenance_margin: sum(|position| position.maintenance_margin),
             position_initial_margin: sum(|position| position.initial_margin),
+            cross_unrealized_pnl: sum(|position| match position.margin_mode {
+                MarginMode::Crossed => position.unrealized_pnl,
+                MarginMode::Isolated => Amount::ZERO,
+            }),
+            open_order_initial_margin: self.open_order_initial_margin(asset),
+            available_balance: available_in(asset, pools),
         })
+    }
+
+    fn open_order_initial_margin(&self, asset: &Asset) -> Option<Amount> {
+        let book = self.mirror().book();
+        let of_asset = book
+            .symbols()
+            .filter(|(_, state)| state.margin_asset.as_ref() == Some(asset));
+        of_asset
+            .map(|(_, state)| Contribution::of(state, book.position_mode()).ok())
+            .try_fold(Amount::ZERO, |sum, of_symbol| {
+                let of_symbol = of_symbol?;
+                sum.plus(of_symbol.open_order_initial_margin)
+                    .and_then(|sum| sum.plus(of_symbol.isolated_open_order_initial_margin))
+                    .ok()
+            })
     }
 
     fn positions_of_asset(&self, asset: &Asset) -> Option<Vec<PositionAssessment>> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crossguard::clock::{Clock, Now};
 use crossguard::daemon::core::{Core, PolicyInForce};
-use crossguard::daemon::report::PoolReport;
+use crossguard::daemon::report::{PoolReport, WalletReport};
 use crossguard::daemon::{Asked, Audience, GuardHandle, spine};
 use crossguard::exchange::{self, Bytes, Cadence, Credentials, Dial, Environment, Note};
 use crossguard::guard::Detail;
@@ -16,12 +16,12 @@ use crossguard::guard::alarm::Transition;
 use crossguard::guard::policy::Policy;
 use crossguard::guard::verdict::{Code, Decision, Judgement};
 use crossguard::margin::account::PositionSide;
-use crossguard::margin::amount::{cut, cut_quotient};
+use crossguard::margin::amount::{Amount, cut, cut_quotient};
 use crossguard::margin::pool::PoolAssessment;
 use crossguard::mirror::Notice;
 use crossguard::mirror::plane::Plane;
 use crossguard::scenario::{self, Scenario, Statement};
-use crossguard::sim::{self, Sim, TruePool, Truth};
+use crossguard::sim::{self, Sim, TrueAsset, TruePool, Truth};
 use rust_decimal::Decimal;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -334,19 +334,7 @@ impl Live {
             let Some(theirs) = truth.assets.get(name) else {
                 continue;
             };
-            let exact = |figure: Decimal| cut(figure).normalize().to_string();
-            same_figure(
-                name,
-                "wallet",
-                &exact(wallet.wallet_balance.get()),
-                &theirs.wallet_balance,
-            )?;
-            same_figure(
-                name,
-                "cross wallet",
-                &exact(wallet.cross_wallet_balance.get()),
-                &theirs.cross_wallet_balance,
-            )?;
+            compare_wallet(wallet, theirs)?;
         }
         for pool in &report.pools {
             let name = pool.asset.as_str();
@@ -621,6 +609,56 @@ pub(crate) fn something(dice: &mut Dice, hedge: bool) -> String {
         10 => format!("transfer USDT {}", dice.roll(200)),
         _ => format!("funding {symbol} 0.000{}", 1 + dice.roll(9)),
     }
+}
+
+/// An asset's totals against the exchange's own ledger, figure by figure.
+fn compare_wallet(ours: &WalletReport, theirs: &TrueAsset) -> Result<(), String> {
+    let name = ours.asset.as_str();
+    let known = |figure: Option<Amount>| figure.ok_or(format!("{name}: a figure is not known"));
+    let money = |figure: Amount| cut(figure.get()).normalize().to_string();
+    let margin = |figure: Amount| cut_quotient(figure.get()).normalize().to_string();
+    let rows = [
+        ("wallet", money(ours.wallet_balance), &theirs.wallet_balance),
+        (
+            "cross wallet",
+            money(ours.cross_wallet_balance),
+            &theirs.cross_wallet_balance,
+        ),
+        (
+            "unrealizedProfit",
+            money(known(ours.unrealized_profit)?),
+            &theirs.unrealized_profit,
+        ),
+        (
+            "crossUnPnl",
+            money(known(ours.cross_unrealized_pnl)?),
+            &theirs.cross_unrealized_profit,
+        ),
+        (
+            "maintMargin",
+            money(known(ours.maintenance_margin)?),
+            &theirs.maint_margin,
+        ),
+        (
+            "positionInitialMargin",
+            margin(known(ours.position_initial_margin)?),
+            &theirs.position_initial_margin,
+        ),
+        (
+            "openOrderInitialMargin",
+            margin(known(ours.open_order_initial_margin)?),
+            &theirs.open_order_initial_margin,
+        ),
+        (
+            "availableBalance",
+            margin(known(ours.available_balance)?),
+            &theirs.available_balance,
+        ),
+    ];
+    for (figure, ours, theirs) in rows {
+        same_figure(name, figure, &ours, theirs)?;
+    }
+    Ok(())
 }
 
 /// The one pool of multi-assets mode. The exchange cuts each product with a rate at its eighteenth

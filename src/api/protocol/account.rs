@@ -54,6 +54,14 @@ pub struct Wallet<'a> {
     pub maintenance_margin: Figure,
     /// Initial margin of all positions.
     pub position_initial_margin: Figure,
+    /// What working orders add to it.
+    pub open_order_initial_margin: Figure,
+    /// Both together.
+    pub initial_margin: Figure,
+    /// Unrealised profit of crossed positions.
+    pub cross_un_pnl: Figure,
+    /// What new orders of this asset may cost.
+    pub available_balance: Figure,
 }
 
 impl<'a> From<&'a AccountReport> for AccountAnswer<'a> {
@@ -64,9 +72,9 @@ impl<'a> From<&'a AccountReport> for AccountAnswer<'a> {
             pool::note_missing(figures, "pools", &mut inputs.missing);
         }
         for wallet in &report.wallets {
-            if wallet.unrealized_profit.is_none() {
+            if wallet.unrealized_profit.is_none() || wallet.available_balance.is_none() {
                 let path = format!("wallets.{}", wallet.asset).into();
-                let reason = "figures of a position of this asset are not known";
+                let reason = "figures of a position or an order of this asset are not known";
                 inputs.missing.push(MissingEntry::plain(path, reason));
             }
         }
@@ -85,6 +93,10 @@ impl<'a> From<&'a WalletReport> for Wallet<'a> {
         let margin_balance = wallet
             .unrealized_profit
             .and_then(|profit| wallet.wallet_balance.plus(profit).ok());
+        let initial_margin = wallet
+            .position_initial_margin
+            .zip(wallet.open_order_initial_margin)
+            .and_then(|(position, orders)| position.plus(orders).ok());
         Self {
             asset: Cow::Borrowed(wallet.asset.as_str()),
             wallet_balance: Figure::money(wallet.wallet_balance),
@@ -96,6 +108,16 @@ impl<'a> From<&'a WalletReport> for Wallet<'a> {
                 .map_or(Figure::NONE, Figure::money),
             position_initial_margin: wallet
                 .position_initial_margin
+                .map_or(Figure::NONE, Figure::margin),
+            open_order_initial_margin: wallet
+                .open_order_initial_margin
+                .map_or(Figure::NONE, Figure::margin),
+            initial_margin: initial_margin.map_or(Figure::NONE, Figure::margin),
+            cross_un_pnl: wallet
+                .cross_unrealized_pnl
+                .map_or(Figure::NONE, Figure::money),
+            available_balance: wallet
+                .available_balance
                 .map_or(Figure::NONE, Figure::margin),
         }
     }
