@@ -100,22 +100,22 @@ impl<'a> Scales<'a> {
         }
     }
 
-    /// The largest quantity that moves, so that trial prices can be kept within what sums hold.
-    fn largest(&self) -> Fixed {
-        let sizes = self
-            .moving
-            .iter()
-            .map(|(_, position)| position.amount.abs());
-        sizes.max().unwrap_or_default()
+    /// Whether sizes at these prices are more than sums hold, whatever they are charged for.
+    fn is_too_far(&self, price_of: impl Fn(&Contract) -> Fixed) -> bool {
+        self.moving.iter().any(|(contract, position)| {
+            let known = self.equities.get(contract.margin_asset.as_str());
+            let ask = known.map_or(Fixed::ONE, |(_, (_, ask))| *ask);
+            let size = position.amount.abs().times(price_of(contract));
+            size.max(size.times(ask)) > SIZE_MAX
+        })
     }
 
     /// Deadly prices of the one contract that moves.
     pub(crate) fn edges(&self, mark: Fixed) -> Edges {
         let headroom = |price: Fixed| self.weigh(|_| price).headroom();
-        let too_far = |price: Fixed| price.times(self.largest()) > SIZE_MAX;
         Edges {
             below: edge_below(mark, headroom),
-            above: edge_above(mark, headroom, too_far),
+            above: edge_above(mark, headroom, |price| self.is_too_far(|_| price)),
         }
     }
 
@@ -125,12 +125,7 @@ impl<'a> Scales<'a> {
             self.weigh(|contract| contract.mark.times(factor))
                 .headroom()
         };
-        let too_far = |factor: Fixed| {
-            let sizes = self.moving.iter();
-            let mut sizes =
-                sizes.map(|(contract, position)| contract.mark.times(position.amount.abs()));
-            sizes.any(|size| size.times(factor) > SIZE_MAX)
-        };
+        let too_far = |factor: Fixed| self.is_too_far(|contract| contract.mark.times(factor));
         Edges {
             below: edge_below(Fixed::ONE, headroom),
             above: edge_above(Fixed::ONE, headroom, too_far),

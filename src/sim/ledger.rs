@@ -5,13 +5,13 @@
 //! engine's against. Nothing is matched, refused or liquidated here: the account is taken as it is
 //! written. Must not know the engine.
 
-use crate::scenario::{PositionSide, Statement};
+use crate::scenario::{AssetMode, PositionSide, Statement};
 
 use super::account::{Leg, Position};
 use super::contract::Contract;
 use super::edge::{Edges, Scales};
 use super::exact::{Fixed, Shares};
-use super::figures::{AssetFigures, Figures};
+use super::figures::Figures;
 use super::venue::Venue;
 
 /// An account as it is written.
@@ -118,7 +118,8 @@ impl Ledger {
         Ok(Self { venue })
     }
 
-    /// Figures of the pool of a margin asset. `horizon` is the adverse move as a fraction.
+    /// Figures of the pool of a margin asset; in multi-assets mode of the one pool, in USD,
+    /// whatever the asset. `horizon` is the adverse move as a fraction.
     ///
     /// # Errors
     /// `horizon` is no number.
@@ -141,50 +142,35 @@ impl Ledger {
 }
 
 fn pool(figures: Figures<'_>, asset: &str, horizon: Fixed) -> LedgerPool {
-    let own: AssetFigures = figures.assets().get(asset).cloned().unwrap_or_default();
+    let sums = Sums::of(figures, asset);
     let standing = figures.pool(asset);
-    let mut orders = own.order_margin.clone();
-    orders.take(&own.isolated_order_margin);
-    let mut initial = own.cross_position_margin.clone();
-    initial.extend(&orders);
     let solvent = standing.equity.is_positive();
     let over_equity = |part: Fixed| {
         let ratio = part.over(standing.equity).filter(|_| solvent);
         ratio.map(Fixed::plain)
     };
-    let notionals = || {
-        let crossed = figures.crossed(asset);
-        crossed.map(|(contract, position)| position.amount.times(contract.mark))
-    };
-    let gross: Fixed = notionals().map(Fixed::abs).sum();
     let symbols = crossed_symbols(figures, asset);
-    let isolated: Fixed = figures
-        .account
-        .open_positions()
-        .filter(|((symbol, _), _)| figures.account.is_isolated(symbol))
-        .filter(|((symbol, _), _)| {
-            let contract = figures.contracts.get(symbol);
-            contract.is_some_and(|contract| contract.margin_asset == asset)
-        })
-        .map(|(_, position)| position.isolated_wallet)
-        .sum();
     let common = Scales::pool(figures, asset, None).common_edges();
     let alive = !standing.is_liquidated() && !symbols.is_empty();
+    let available = match figures.account.assets {
+        AssetMode::Single => figures.available(asset),
+        AssetMode::Multi => figures.available_usd(),
+    };
     LedgerPool {
-        cross_wallet_balance: own.cross_wallet.plain(),
-        cross_unrealized_profit: own.cross_unrealized.plain(),
+        cross_wallet_balance: sums.cross_wallet.plain(),
+        cross_unrealized_profit: sums.unrealized.plain(),
         margin_balance: standing.equity.plain(),
         maintenance_margin: standing.maintenance.plain(),
-        position_initial_margin: own.cross_position_margin.floor().plain(),
-        open_order_initial_margin: orders.floor().plain(),
-        initial_margin: initial.floor().plain(),
-        available_balance: figures.available(asset).plain(),
+        position_initial_margin: sums.positions.plain(),
+        open_order_initial_margin: sums.orders.plain(),
+        initial_margin: sums.initial.plain(),
+        available_balance: available.plain(),
         headroom: standing.headroom().plain(),
         margin_ratio: over_equity(standing.maintenance),
-        ring_fenced: isolated.plain(),
-        notional_gross: gross.plain(),
-        notional_net: notionals().sum::<Fixed>().plain(),
-        account_leverage: over_equity(gross),
+        ring_fenced: sums.isolated.plain(),
+        notional_gross: sums.gross.plain(),
+        notional_net: sums.net.plain(),
+        account_leverage: over_equity(sums.gross),
         held: symbols.len(),
         is_liquidated: !symbols.is_empty() && standing.is_liquidated(),
         first_killer: first_killer(figures, asset, &symbols).filter(|_| alive),
@@ -192,6 +178,49 @@ fn pool(figures: Figures<'_>, asset: &str, horizon: Fixed) -> LedgerPool {
             .filter(|_| alive)
             .map(|(by, rises)| (by.plain(), rises)),
         wallet_at_risk: wallet_at_risk(figures, asset, &symbols, horizon),
+    }
+}
+
+/// What adds up over the assets of a pool: money at the rate of its sign, requirements and sizes at
+/// the ask. In single-asset mode there is one asset, at par.
+#[derive(Debug, Default)]
+struct Sums {
+    cross_wallet: Fixed,
+    unrealized: Fixed,
+    positions: Fixed,
+    orders: Fixed,
+    initial: Fixed,
+    isolated: Fixed,
+    gross: Fixed,
+    net: Fixed,
+}
+
+impl Sums {
+    fn of(figures: Figures<'_>, asset: &str) -> Self {
+        let mut sums = Self::default();
+        for (name, own) in figures.assets() {
+            if figures.shares_pool(&name, asset) {
+                let (bid, ask) = figures.account.rates(&name);
+                let worth = |money: Fixed| money.times(bid).min(money.times(ask));
+                let mut orders = own.order_margin.clone();
+                orders.take(&own.isolated_order_margin);
+                let mut initial = own.cross_position_margin.clone();
+                initial.extend(&orders);
+                sums.cross_wallet += worth(own.cross_wallet);
+                sums.unrealized += worth(own.cross_unrealized);
+                sums.positions += own.cross_position_margin.floor().times(ask);
+                sums.orders += orders.floor().times(ask);
+                sums.initial += initial.floor().times(ask);
+                sums.isolated += worth(own.wallet - own.cross_wallet);
+            }
+        }
+        for (contract, position) in figures.crossed(asset) {
+            let (_, ask) = figures.account.rates(&contract.margin_asset);
+            let notional = position.amount.times(contract.mark).times(ask);
+            sums.gross += notional.abs();
+            sums.net += notional;
+        }
+        sums
     }
 }
 

@@ -171,8 +171,29 @@ fn pool_figure(pool: &PoolAssessment, figure: &str) -> Result<Option<Decimal>, S
         "walletAtRisk" => pool.wallet_at_risk.as_ref().map(|risk| risk.amount.get()),
         "walletAtRiskFraction" => pool.wallet_at_risk.as_ref().map(|risk| risk.fraction.get()),
         "accountLeverage" => pool.account_leverage.map(|rate| rate.get()),
-        other => return Err(format!("unknown figure {other}")),
+        other => return collateral_figure(pool, other),
     })
+}
+
+/// `of.ASSET.FIGURE`: one asset of a joint pool.
+fn collateral_figure(pool: &PoolAssessment, figure: &str) -> Result<Option<Decimal>, String> {
+    let words: Vec<&str> = figure.split('.').collect();
+    let ["of", asset, figure] = words[..] else {
+        return Err(format!("unknown figure {figure}"));
+    };
+    let row = pool
+        .collateral
+        .iter()
+        .find(|row| row.asset.as_str() == asset);
+    let row = row.ok_or("no such asset in the pool")?;
+    Ok(Some(match figure {
+        "bid" => row.bid.get(),
+        "ask" => row.ask.get(),
+        "equity" => row.equity.get(),
+        "equityUsd" => row.equity_usd.get(),
+        "availableBalance" => row.available_balance.get(),
+        other => return Err(format!("unknown figure {other}")),
+    }))
 }
 
 fn yes(truth: bool) -> Decimal {
