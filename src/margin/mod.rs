@@ -15,6 +15,7 @@
 
 pub mod account;
 pub mod amount;
+pub mod attribution;
 pub mod book;
 pub mod bracket;
 pub mod collateral;

@@ -7,6 +7,7 @@ use super::account::{Leg, MarginMode, PositionSide, Symbol, SymbolState};
 use super::amount::{
     Amount, ArithmeticError, MarkPrice, Notional, Price, QUOTIENT_DECIMALS, Rate, round,
 };
+use super::attribution::{Attribution, LossWithoutLiquidation};
 use super::book::{Unknown, WhatIf};
 use super::contribution::{Missing, unrealized_pnl};
 use super::liquidation::{Direction, Exposure, LiquidationPrices, move_to};
@@ -39,6 +40,10 @@ pub struct PositionAssessment {
     pub spill: Amount,
     /// The same in the money of its pool: in USD at the ask rate in multi-assets mode.
     pub spill_of_pool: Amount,
+    /// What it can lose while no price of its symbol liquidates.
+    pub loss_without_liquidation: LossWithoutLiquidation,
+    /// Its part in its pool; `None` when isolated.
+    pub attribution: Option<Attribution>,
 }
 
 impl PositionAssessment {
@@ -88,6 +93,10 @@ pub fn assess_positions(
         MarginMode::Crossed => what_if.liquidation_prices(symbol)?,
         MarginMode::Isolated => None,
     };
+    let pool_maintenance = match margin_mode {
+        MarginMode::Crossed => Some(what_if.maintenance_margin()?),
+        MarginMode::Isolated => None,
+    };
     let mut positions = Vec::new();
     for (position_side, leg) in state.legs.held() {
         let notional = mark.price().times(leg.quantity)?;
@@ -100,19 +109,32 @@ pub fn assess_positions(
             MarginMode::Crossed => spill(leg, mark, &liquidation, initial_margin, horizon)?,
             MarginMode::Isolated => Amount::ZERO,
         };
+        let unrealized_pnl = unrealized_pnl(leg, notional)?;
+        let maintenance_margin = brackets.maintenance_margin(notional)?;
+        let attribution = pool_maintenance
+            .map(|whole| {
+                let own = in_pool_money(what_if, state, maintenance_margin)?;
+                let share = (!whole.is_zero()).then(|| own.over(whole)).transpose()?;
+                let parts =
+                    Attribution::of(notional, unrealized_pnl, maintenance_margin, share, horizon);
+                parts.map_err(Unknown::from)
+            })
+            .transpose()?;
         positions.push(PositionAssessment {
             position_side,
             leg: *leg,
             margin_mode,
             mark,
             notional,
-            unrealized_pnl: unrealized_pnl(leg, notional)?,
-            maintenance_margin: brackets.maintenance_margin(notional)?,
+            unrealized_pnl,
+            maintenance_margin,
             initial_margin,
             ticket: initial_margin,
             liquidation,
             spill,
             spill_of_pool: in_pool_money(what_if, state, spill)?,
+            loss_without_liquidation: LossWithoutLiquidation::of(leg, &liquidation),
+            attribution,
         });
     }
     Ok(positions)

@@ -235,6 +235,17 @@ impl<'a> WhatIf<'a> {
         }
     }
 
+    /// The pool's maintenance margin in this state, in the money of the pool.
+    ///
+    /// # Errors
+    /// What is not known.
+    pub fn maintenance_margin(&self) -> Result<Amount, Unknown> {
+        match self.book.asset_mode() {
+            AssetMode::Single => Ok(self.single()?.sums.maintenance_margin),
+            AssetMode::Multi => Ok(self.joint()?.maintenance_margin()?),
+        }
+    }
+
     /// Liquidation prices of a symbol's crossed legs in this state; `None` when it holds none.
     ///
     /// # Errors

@@ -15,8 +15,10 @@ use crate::daemon::report::{
     AccountReport, OrdersReport, PositionsOfSymbol, PositionsReport, WalletReport,
 };
 use crate::margin::account::Settings;
+use crate::margin::attribution::{Attribution, LossWithoutLiquidation};
 use crate::margin::liquidation::LiquidationPrices;
 use crate::margin::order::{OpenOrder, OrderId, OrderKind};
+use crate::margin::pool::CollateralFigures;
 use crate::margin::position::PositionAssessment;
 
 /// `GET /v1/account`.
@@ -31,8 +33,59 @@ pub struct AccountAnswer<'a> {
     pub pools: Vec<PoolFigures<'a>>,
     /// Totals per asset, isolated included.
     pub wallets: Vec<Wallet<'a>>,
+    /// What each asset counts for in multi-assets mode; empty in single-asset mode.
+    pub collateral: Vec<Collateral<'a>>,
     /// What it rests on.
     pub inputs: Inputs<'a>,
+}
+
+/// One asset of the pool of multi-assets mode. Money is in the asset where it does not say USD.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Collateral<'a> {
+    /// Asset.
+    pub asset: Cow<'a, str>,
+    /// What a positive balance counts for, in USD.
+    pub bid_rate: Figure,
+    /// What a debt and every requirement count for, in USD.
+    pub ask_rate: Figure,
+    /// Crossed wallet balance.
+    pub cross_wallet_balance: Figure,
+    /// With the unrealised profit of crossed positions margined in it.
+    pub equity: Figure,
+    /// The same in USD.
+    pub equity_usd: Figure,
+    /// Initial margin of positions and orders margined in it.
+    pub initial_margin: Figure,
+    /// Maintenance margin of positions margined in it.
+    #[serde(rename = "maintMargin")]
+    pub maintenance_margin: Figure,
+    /// What new orders margined in it can use.
+    pub available_balance: Figure,
+    /// The balance below which the exchange sells other assets; `null` when it states none.
+    pub auto_exchange_below: Figure,
+    /// The balance is below that now.
+    pub auto_exchange_due: bool,
+}
+
+impl<'a> From<&'a CollateralFigures> for Collateral<'a> {
+    fn from(figures: &'a CollateralFigures) -> Self {
+        Self {
+            asset: Cow::Borrowed(figures.asset.as_str()),
+            bid_rate: Figure::exact(figures.bid.get()),
+            ask_rate: Figure::exact(figures.ask.get()),
+            cross_wallet_balance: Figure::money(figures.cross_wallet_balance),
+            equity: Figure::money(figures.equity),
+            equity_usd: Figure::margin(figures.equity_usd),
+            initial_margin: Figure::margin(figures.initial_margin),
+            maintenance_margin: Figure::money(figures.maintenance_margin),
+            available_balance: Figure::margin(figures.available_balance),
+            auto_exchange_below: figures
+                .auto_exchange_below
+                .map_or(Figure::NONE, Figure::money),
+            auto_exchange_due: figures.auto_exchange_due,
+        }
+    }
 }
 
 /// An asset's totals, isolated positions included.
@@ -83,9 +136,19 @@ impl<'a> From<&'a AccountReport> for AccountAnswer<'a> {
             position_mode: Cow::Borrowed(names::position_mode(report.position_mode)),
             pools,
             wallets: report.wallets.iter().map(Wallet::from).collect(),
+            collateral: collateral(report),
             inputs,
         }
     }
+}
+
+fn collateral(report: &AccountReport) -> Vec<Collateral<'_>> {
+    let known = report
+        .pools
+        .iter()
+        .filter_map(|pool| pool.figures.as_ref().ok());
+    let all = known.flat_map(|figures| &figures.collateral);
+    all.map(Collateral::from).collect()
 }
 
 impl<'a> From<&'a WalletReport> for Wallet<'a> {
@@ -175,6 +238,39 @@ pub struct Position<'a> {
     pub ticket: Figure,
     /// What the rest of the wallet pays for it.
     pub spill: Figure,
+    /// What it can lose when `liquidationPrice` is `"0"`: a long everything it was bought for; `null`
+    /// for a short, which has no bound, and wherever a price liquidates.
+    pub loss_without_liquidation: Figure,
+    /// Its part in its pool; `null` when isolated.
+    pub attribution: Option<Share>,
+}
+
+/// A crossed position's part in its pool. Money is in its margin asset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Share {
+    /// Its maintenance margin as a fraction of the pool's.
+    #[serde(rename = "maintMarginShare")]
+    pub maintenance_share: Figure,
+    /// Its part of headroom: unrealised profit − maintenance margin.
+    pub headroom: Figure,
+    /// What it loses when its mark falls by the horizon; negative is a gain.
+    pub loss_down: Figure,
+    /// What it loses when its mark rises by the horizon.
+    pub loss_up: Figure,
+}
+
+impl From<&Attribution> for Share {
+    fn from(attribution: &Attribution) -> Self {
+        Self {
+            maintenance_share: attribution
+                .maintenance_share
+                .map_or(Figure::NONE, Figure::fraction),
+            headroom: Figure::money(attribution.headroom),
+            loss_down: Figure::money(attribution.loss_down),
+            loss_up: Figure::money(attribution.loss_up),
+        }
+    }
 }
 
 /// The three liquidation prices as they stand on the socket.
@@ -210,9 +306,22 @@ impl<'a> From<&'a PositionsReport> for PositionsAnswer<'a> {
                 let entry = MissingEntry::plain(path, LIQUIDATABLE_NOW);
                 inputs.missing.push(entry);
             }
+            if is_unbounded(position) {
+                let path = format!("positions.{}.lossWithoutLiquidation", position.symbol).into();
+                let entry = MissingEntry::plain(path, UNBOUNDED);
+                inputs.missing.push(entry);
+            }
         }
         Self { positions, inputs }
     }
+}
+
+/// Why the loss of a short that nothing liquidates is `null`.
+const UNBOUNDED: &str = "a short loses without bound as the price rises";
+
+fn is_unbounded(position: &Position<'_>) -> bool {
+    let alone = position.liquidation_price.0 == Some(rust_decimal::Decimal::ZERO);
+    alone && !position.loss_without_liquidation.is_known()
 }
 
 fn positions_of(of_symbol: &PositionsOfSymbol) -> Vec<Position<'_>> {
@@ -261,6 +370,11 @@ fn known_position<'a>(
         liquidation_above,
         ticket: Figure::margin(position.ticket),
         spill: Figure::margin(position.spill),
+        loss_without_liquidation: match position.loss_without_liquidation {
+            LossWithoutLiquidation::Bounded(amount) => Figure::money(amount),
+            LossWithoutLiquidation::Unbounded | LossWithoutLiquidation::Ended => Figure::NONE,
+        },
+        attribution: position.attribution.as_ref().map(Share::from),
     }
 }
 

@@ -102,7 +102,7 @@ impl<M: Members> JointView<'_, M> {
         horizon: Rate,
     ) -> Result<PoolAssessment, ArithmeticError> {
         let margin_balance = self.margin_balance()?;
-        let maintenance_margin = self.charged(|part| Ok(part.view.sums.maintenance_margin))?;
+        let maintenance_margin = self.maintenance_margin()?;
         let position_initial_margin =
             self.charged(|part| Ok(part.view.sums.position_initial_margin))?;
         let open_order_initial_margin =
@@ -202,9 +202,13 @@ impl<M: Members> JointView<'_, M> {
         Ok(self.margin_balance()?.minus(reserved)?.max(Amount::ZERO))
     }
 
+    /// Maintenance margin of all positions, in USD.
+    pub(in crate::margin) fn maintenance_margin(&self) -> Result<Amount, ArithmeticError> {
+        self.charged(|part| Ok(part.view.sums.maintenance_margin))
+    }
+
     fn headroom(&self) -> Result<Amount, ArithmeticError> {
-        let maintenance = self.charged(|part| Ok(part.view.sums.maintenance_margin))?;
-        self.margin_balance()?.minus(maintenance)
+        self.margin_balance()?.minus(self.maintenance_margin()?)
     }
 
     /// Liquidation prices of one symbol's crossed legs; `None` when it holds none.
