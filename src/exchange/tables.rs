@@ -61,12 +61,15 @@ pub(super) async fn keep_brackets(context: Arc<Context>) {
 async fn read_brackets(context: Arc<Context>) -> Result<(), RestError> {
     let call = &calls::BRACKETS;
     let answer = context.rest.call(call, &[]).await?;
+    let read = context.rest.read(call, &answer, |body| {
+        brackets(body, |detail| skipped(&context, call.path, detail))
+    })?;
+    let coefficients = Event::BracketCoefficients(read.coefficients);
+    context.outlet.deliver(coefficients).await;
     let table = Read {
         asked: answer.asked,
         answered: answer.answered,
-        value: context.rest.read(call, &answer, |body| {
-            brackets(body, |detail| skipped(&context, call.path, detail))
-        })?,
+        value: read.tables,
     };
     context.outlet.deliver(Event::Brackets(table)).await;
     Ok(())

@@ -179,6 +179,26 @@ impl BracketTable {
         Self::try_new(brackets)
     }
 
+    /// The same tiers with floors, caps and maintenance amounts multiplied.
+    ///
+    /// Source: margin-math §3 (`notionalCoef`).
+    ///
+    /// # Errors
+    /// [`BracketError`] when the figures do not fit 28 digits or the multiple is not above zero.
+    pub fn multiplied(&self, by: Rate) -> Result<Self, BracketError> {
+        let tiers = self.brackets.iter().enumerate();
+        let multiplied = tiers.map(|(index, bracket)| {
+            let error = |_| BracketError::Arithmetic(index.saturating_add(1));
+            Ok(Bracket {
+                floor: Notional::new(bracket.floor.times(by).map_err(error)?.get()),
+                cap: Notional::new(bracket.cap.times(by).map_err(error)?.get()),
+                maintenance_amount: bracket.maintenance_amount.times(by).map_err(error)?,
+                ..*bracket
+            })
+        });
+        Self::try_new(multiplied.collect::<Result<_, _>>()?)
+    }
+
     /// The largest notional that may be held at this leverage: the highest cap among the tiers
     /// that still permit it. `None` when no tier does.
     ///

@@ -320,6 +320,32 @@ proptest! {
     }
 
     #[test]
+    fn the_parts_of_positions_add_up_to_their_pool(
+        wallet in 1_i64..30_000_000,
+        holdings in prop::collection::vec(holding(), 1..6),
+    ) {
+        let book = book(wallet, &holdings);
+        let pool = assess(&book);
+        let (mut headroom, mut loss_down) = (pool.cross_wallet_balance, Amount::ZERO);
+        let mut shares = Decimal::ZERO;
+        for index in 0..holdings.len() {
+            let what_if = book.what_if(&symbol(index)).unwrap();
+            let positions = super::position::assess_positions(&what_if, &symbol(index), horizon());
+            for position in positions.unwrap() {
+                let part = position.attribution.unwrap();
+                headroom = headroom.plus(part.headroom).unwrap();
+                loss_down = loss_down.plus(part.loss_down).unwrap();
+                shares += part.maintenance_share.map_or(Decimal::ZERO, Rate::get);
+            }
+        }
+        prop_assert_eq!(headroom, pool.headroom);
+        prop_assert_eq!(loss_down, pool.notional_net.times(horizon()).unwrap());
+        if pool.maintenance_margin.is_positive() {
+            prop_assert!(near(shares, Decimal::ONE, TIGHT));
+        }
+    }
+
+    #[test]
     fn an_isolated_positions_mark_never_moves_the_pool(
         wallet in 1_i64..30_000_000,
         holdings in prop::collection::vec(holding(), 2..5),

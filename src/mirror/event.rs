@@ -74,6 +74,9 @@ pub enum Event {
     AccountTruth(Read<AccountTruth>),
     /// Working orders of both books, read over REST: the whole truth.
     OrdersTruth(Read<OrdersTruth>),
+    /// Symbols whose brackets are a multiple of the default ones (`notionalCoef`, never 1); all
+    /// others' are as they are told. Comes before the brackets themselves.
+    BracketCoefficients(Vec<(Symbol, Rate)>),
     /// Brackets of all symbols, or of those that changed.
     Brackets(Read<Vec<SymbolBrackets>>),
     /// Trading rules of all symbols.

@@ -13,6 +13,7 @@
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod coefficient;
 mod doubt;
 pub mod event;
 pub mod fills;
@@ -30,6 +31,7 @@ pub mod view;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use coefficient::Coefficient;
 use doubt::Doubts;
 use event::{AccountConfig, ClockOffset, ExchangeFigures, KeyRefusal, OrderOrigin, StreamLoss};
 use marks::Marks;
@@ -188,6 +190,8 @@ pub struct Mirror {
     key_refusal: Option<KeyRefusal>,
     drift: Option<Drift>,
     doubts: Doubts,
+    /// Symbols whose brackets are a multiple of the default ones.
+    coefficients: BTreeMap<Symbol, Coefficient>,
     /// Brackets that were told once and differ from the ones before: in force are the stricter of
     /// both until they are told again.
     announced_brackets: BTreeMap<Symbol, Arc<BracketTable>>,
@@ -227,6 +231,7 @@ impl Mirror {
             key_refusal: None,
             drift: None,
             doubts: Doubts::default(),
+            coefficients: BTreeMap::new(),
             announced_brackets: BTreeMap::new(),
             empty_reads: 0,
             exchange_figures: BTreeMap::new(),

@@ -451,6 +451,42 @@ fn c04_multi_assets_mode_needs_a_fresh_rate_of_every_asset_that_counts() {
 }
 
 #[test]
+fn a_multiple_of_the_default_brackets_holds_as_the_largest_notional_says() {
+    let mut rig = Rig::new();
+    let coefficient = Rate::parse("1.5").unwrap();
+    rig.tell(Event::BracketCoefficients(vec![(btc(), coefficient)]));
+    rig.tables(PositionMode::OneWay);
+    let cap = |rig: &Rig| {
+        let state = rig.mirror.book().state("BTCUSDT").unwrap();
+        let table = state.brackets.as_ref()?;
+        Some(table.first().cap.to_string())
+    };
+    assert_eq!(
+        cap(&rig),
+        None,
+        "without a largest notional its meaning is not known"
+    );
+    for (largest, first_cap) in [
+        ("10000000", Some("50000")),
+        ("7", None),
+        ("15000000", Some("75000")),
+    ] {
+        let settings = Settings {
+            leverage: Leverage::new(20).unwrap(),
+            margin_mode: MarginMode::Crossed,
+            auto_add_margin: false,
+            notional_max: Some(crate::margin::amount::Notional::parse(largest).unwrap()),
+        };
+        let row = SymbolSettings {
+            symbol: btc(),
+            settings,
+        };
+        rig.tell(Event::SymbolSettings(rig.read(vec![row])));
+        assert_eq!(cap(&rig).as_deref(), first_cap, "{largest}");
+    }
+}
+
+#[test]
 fn c04_a_collateral_rate_is_stale_after_five_seconds() {
     let mut rig = Rig::live(PositionMode::OneWay, "1000");
     let event_ms = rig.now().wall_ms;

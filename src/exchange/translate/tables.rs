@@ -5,13 +5,15 @@
 
 use std::sync::Arc;
 
+use rust_decimal::Decimal;
+
 use super::{
     WireError, amount, asset, integer, leverage, notional, price, quantity, rate, symbol,
     time_if_any,
 };
 use crate::exchange::wire::{Scalar, rest as wire};
-use crate::margin::account::{Lot, Rules};
-use crate::margin::amount::Price;
+use crate::margin::account::{Lot, Rules, Symbol};
+use crate::margin::amount::{Price, Rate};
 use crate::margin::bracket::{Bracket, BracketError, BracketTable};
 use crate::mirror::event::{AutoExchange, SymbolBrackets, SymbolRules};
 
@@ -160,31 +162,57 @@ fn positive<'a, T>(
     scalar.map(read).transpose()
 }
 
-/// `GET /fapi/v1/leverageBracket`: an array, or a single object.
-///
-/// `notionalCoef` is not read: whether the caps are already scaled by it is not documented, and a
-/// table that was scaled in part fails its proof.
+/// What `GET /fapi/v1/leverageBracket` tells.
+#[derive(Debug)]
+pub(in crate::exchange) struct Brackets {
+    /// Tables as they are told.
+    pub tables: Vec<SymbolBrackets>,
+    /// Symbols whose brackets are a multiple of the default ones.
+    pub coefficients: Vec<(Symbol, Rate)>,
+}
+
+/// `GET /fapi/v1/leverageBracket`: an array, or a single object. A coefficient that cannot be read
+/// spoils its symbol's table: what it would mean for it is not known.
 pub(in crate::exchange) fn brackets(
     body: &[u8],
     mut skipped: impl FnMut(String),
-) -> Result<Vec<SymbolBrackets>, WireError> {
+) -> Result<Brackets, WireError> {
     let is_array = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
     let rows: Vec<wire::LeverageBracket<'_>> = if is_array {
         serde_json::from_slice(body)?
     } else {
         vec![serde_json::from_slice(body)?]
     };
-    let mut all = Vec::with_capacity(rows.len());
+    let mut tables = Vec::with_capacity(rows.len());
+    let mut coefficients = Vec::new();
     for row in &rows {
-        match symbol(&row.symbol) {
-            Ok(symbol) => all.push(SymbolBrackets {
-                symbol,
-                table: table(&row.brackets).map(Arc::new),
-            }),
-            Err(error) => skipped(error.to_string()),
+        let symbol = match symbol(&row.symbol) {
+            Ok(symbol) => symbol,
+            Err(error) => {
+                skipped(error.to_string());
+                continue;
+            }
+        };
+        let mut table = table(&row.brackets).map(Arc::new);
+        match positive(row.notional_coef, |text| rate(text, "notionalCoef")) {
+            Ok(Some(coefficient)) if coefficient != Rate::new(Decimal::ONE) => {
+                coefficients.push((symbol.clone(), coefficient));
+            }
+            Ok(_) => {}
+            Err(error) => {
+                skipped(format!("{symbol}: {error}"));
+                table = Err(BracketError::Arithmetic(1));
+            }
         }
+        if let Err(error) = &table {
+            skipped(format!("{symbol}: its bracket table {error}"));
+        }
+        tables.push(SymbolBrackets { symbol, table });
     }
-    Ok(all)
+    Ok(Brackets {
+        tables,
+        coefficients,
+    })
 }
 
 fn table(rows: &[wire::BracketRow<'_>]) -> Result<BracketTable, BracketError> {
@@ -283,7 +311,16 @@ mod tests {
             {"bracket":1,"initialLeverage":125,"notionalCap":50000,"notionalFloor":0,"maintMarginRatio":0.004,"cum":0.0},
             {"bracket":2,"initialLeverage":100,"notionalCap":"250000","notionalFloor":50000,"maintMarginRatio":5e-3,"cum":"50.0"}]},
             {"symbol":"NEWUSDT","brackets":[]}]"#;
-        let all = brackets(json.as_bytes(), |_| {}).unwrap();
+        let mut skipped = Vec::new();
+        let read = brackets(json.as_bytes(), |row| skipped.push(row)).unwrap();
+        let coefficient = Rate::parse("1.5").unwrap();
+        assert_eq!(
+            read.coefficients,
+            [(read.tables[0].symbol.clone(), coefficient)]
+        );
+        // What is refused is said by symbol and row.
+        assert_eq!(skipped, ["NEWUSDT: its bracket table has no brackets"]);
+        let all = read.tables;
         let table = all[0].table.as_ref().unwrap();
         assert_eq!(table.brackets().len(), 2);
         assert_eq!(
@@ -297,7 +334,11 @@ mod tests {
     fn a_single_object_is_read_like_an_array() {
         let json = r#" {"symbol":"BTCUSDT","brackets":[{"bracket":1,"initialLeverage":125,
             "notionalCap":50000,"notionalFloor":0,"maintMarginRatio":0.004,"cum":0}]}"#;
-        assert!(brackets(json.as_bytes(), |_| {}).unwrap()[0].table.is_ok());
+        assert!(
+            brackets(json.as_bytes(), |_| {}).unwrap().tables[0]
+                .table
+                .is_ok()
+        );
     }
 
     #[test]
@@ -305,7 +346,7 @@ mod tests {
         let json = r#"[{"symbol":"A","brackets":[{"bracket":1,"initialLeverage":125,
             "notionalCap":50000,"notionalFloor":0,"maintMarginRatio":null,"cum":0}]}]"#;
         let read = brackets(json.as_bytes(), |_| {});
-        assert!(read.is_err() || read.unwrap()[0].table.is_err());
+        assert!(read.is_err() || read.unwrap().tables[0].table.is_err());
     }
 
     #[test]

@@ -139,6 +139,9 @@ pub(crate) struct AssetInfo<'a> {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LeverageBracket<'a> {
+    /// Present when this user's brackets are not the default ones.
+    #[serde(borrow)]
+    pub notional_coef: Option<Scalar<'a>>,
     #[serde(borrow)]
     pub symbol: Text<'a>,
     #[serde(borrow)]
