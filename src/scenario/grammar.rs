@@ -130,6 +130,15 @@ fn market(verb: &str, words: &mut Cursor, tables: &Tables) -> Option<Result<Stat
                 volatility: words.decimal("a fraction per second")?,
             })
         }),
+        "jumps" => named(words).and_then(|symbol| {
+            let chance = words.decimal("a chance per second")?;
+            let size = words.decimal("a fraction of the price")?;
+            Ok(Statement::Jumps {
+                symbol,
+                chance,
+                size,
+            })
+        }),
         "funding" => named(words).and_then(|symbol| {
             Ok(Statement::Funding {
                 symbol,
@@ -168,6 +177,13 @@ fn trading(verb: &str, words: &mut Cursor) -> Option<Result<Statement, Mistake>>
         }),
         "liquidate" => named(words).map(|symbol| Statement::Liquidate { symbol }),
         "margin-call" => named(words).map(|symbol| Statement::MarginCall { symbol }),
+        "margin-calls" if words.take("off") => Ok(Statement::MarginCalls { ratio: None }),
+        "margin-calls" => words
+            .positive("a margin ratio such as `0.8`, or `off`")
+            .map(|ratio| Statement::MarginCalls { ratio: Some(ratio) }),
+        "liquidations" => words
+            .choice(&[("whole", false), ("partial", true)])
+            .map(|partial| Statement::Liquidations { partial }),
         "adl" => named(words).and_then(|symbol| {
             let quantity = words.positive("a quantity")?;
             Ok(Statement::Adl {

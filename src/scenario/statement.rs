@@ -93,6 +93,15 @@ pub enum Statement {
         /// Fraction of the price per second; zero stops the walk.
         volatility: Decimal,
     },
+    /// `jumps NAME CHANCE SIZE`: sudden moves of a seeded market.
+    Jumps {
+        /// Contract.
+        symbol: String,
+        /// Chance per second, a fraction; zero ends them.
+        chance: Decimal,
+        /// Standard size of a jump as a fraction of the price.
+        size: Decimal,
+    },
     /// `order NAME buy|sell QTY …`: an order somebody places at the exchange.
     Order(OrderLine),
     /// `cancel NAME [id X]`: one order or algo order, or all of the contract.
@@ -168,6 +177,16 @@ pub enum Statement {
     MarginCall {
         /// Contract.
         symbol: String,
+    },
+    /// `margin-calls RATIO|off`: from which margin ratio on the exchange sends the event by itself.
+    MarginCalls {
+        /// Maintenance margin over margin balance; `None` sends nothing.
+        ratio: Option<Decimal>,
+    },
+    /// `liquidations whole|partial`: whether the exchange first tries to close only a part.
+    Liquidations {
+        /// Only as much as brings the account back, where that can be paid.
+        partial: bool,
     },
     /// `at TIME LINE`: the line runs that long after it was read.
     At {

@@ -120,6 +120,8 @@ pub(crate) struct Contract {
     pub(crate) last: Fixed,
     pub(crate) funding_rate: Fixed,
     pub(crate) volatility: Fixed,
+    /// Chance per second and standard size of a jump.
+    pub(crate) jumps: (Fixed, Fixed),
     /// Quantity at the touch; zero is unlimited.
     pub(crate) depth: Fixed,
     /// The mark moves but is not told.
@@ -158,6 +160,7 @@ impl Contract {
             last: Fixed::ZERO,
             funding_rate: Fixed::ZERO,
             volatility: Fixed::ZERO,
+            jumps: (Fixed::ZERO, Fixed::ZERO),
             depth: Fixed::ZERO,
             frozen: false,
             dark: false,
@@ -172,6 +175,7 @@ impl Contract {
         self.last = known.last;
         self.funding_rate = known.funding_rate;
         self.volatility = known.volatility;
+        self.jumps = known.jumps;
         self.depth = known.depth;
         self.history = known.history.clone();
     }

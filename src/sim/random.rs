@@ -30,6 +30,12 @@ impl Random {
         Fixed::new(sum - 6_000_000_000, 9)
     }
 
+    /// Whether something with this chance, a fraction, happens.
+    pub(crate) fn happens(&mut self, chance: Fixed) -> bool {
+        let drawn = i64::try_from(self.next() % 1_000_000_000).unwrap_or_default();
+        Fixed::new(drawn, 9) < chance
+    }
+
     /// Letters and digits.
     pub(crate) fn text(&mut self, length: usize) -> String {
         const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";

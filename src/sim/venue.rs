@@ -8,6 +8,7 @@ mod algo;
 mod calls;
 mod exchange;
 mod fill;
+mod margin_call;
 mod market;
 mod notice;
 mod orders;
@@ -22,12 +23,13 @@ mod settings;
 mod tests;
 mod trade;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::scenario::Statement;
 
-use super::account::{Account, Algo, Contracts, Order};
+use super::account::{Account, Algo, Contracts, Leg, Order};
 use super::contract::Contract;
+use super::exact::Fixed;
 use super::figures::Figures;
 use super::params::Params;
 use super::random::Random;
@@ -61,8 +63,20 @@ pub(crate) struct Venue {
     silent: bool,
     /// The opening scene is being set: nothing is matched or liquidated before all of it stands.
     opening: bool,
+    policy: RiskPolicy,
     user: Vec<UserEvent>,
     market: Vec<MarketEvent>,
+}
+
+/// What the exchange does of its own accord when margin gets short.
+#[derive(Debug, Clone, Default)]
+struct RiskPolicy {
+    /// Margin ratio from which on it warns; `None` never.
+    margin_call_ratio: Option<Fixed>,
+    /// Legs that were warned about and have not recovered.
+    called: BTreeSet<Leg>,
+    /// Whether it first tries to close only a part.
+    partial: bool,
 }
 
 /// The account's listenKey.
@@ -145,6 +159,7 @@ impl Venue {
             countdowns: BTreeMap::new(),
             silent: false,
             opening: false,
+            policy: RiskPolicy::default(),
             user: Vec::new(),
             market: Vec::new(),
         }

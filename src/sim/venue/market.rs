@@ -83,7 +83,12 @@ impl Venue {
                 let own = self.random.normal();
                 // Cut where it does not matter, so that every product stays in plain integers.
                 let step = (common.times(COMMON) + own.times(OWN)).cut(6);
-                let factor = Fixed::ONE + contract.volatility.times(step).cut(9);
+                let mut factor = Fixed::ONE + contract.volatility.times(step).cut(9);
+                let (chance, size) = contract.jumps;
+                // Markets without jumps draw nothing for them, so that their seeds stay theirs.
+                if chance.is_positive() && self.random.happens(chance) {
+                    factor += size.times(self.random.normal().cut(6)).cut(9);
+                }
                 let mark = contract.mark.times(factor).cut(8).max(contract.tick);
                 moves.insert(contract.symbol.clone(), mark);
             }

@@ -13,10 +13,10 @@ use super::super::account::{
 use super::super::exact::Fixed;
 use super::super::figures::Standing;
 use super::super::refusal::Refusal;
-use super::super::wire::event::{ForceOrder, ForceOrderBody, MarginCall, MarginCallRow};
+use super::super::wire::event::{ForceOrder, ForceOrderBody};
 use super::super::wire::json;
 use super::fill::EXPIRED_LIQUIDATED;
-use super::notice::{Execution, closing_side, margin_type_name};
+use super::notice::{Execution, closing_side};
 use super::{MarketEvent, Venue};
 
 impl Venue {
@@ -25,8 +25,10 @@ impl Venue {
         if self.opening {
             return;
         }
-        // Each round removes at least one position, so the number of positions bounds the rounds.
-        for _ in 0..=self.account.positions.len() {
+        self.call_margins();
+        // A round removes a position, or brings what it belongs to back: twice their number
+        // bounds the rounds.
+        for _ in 0..=2 * self.account.positions.len() {
             let Some(leg) = self.first_liquidated() else {
                 break;
             };
@@ -81,18 +83,18 @@ impl Venue {
     pub(super) fn liquidate(&mut self, leg: &Leg) {
         if self.account.is_isolated(&leg.0) {
             self.expire_for_liquidation(|symbol, _| symbol == leg.0);
-            return self.liquidate_isolated(leg);
+            if !self.liquidate_part(std::slice::from_ref(leg)) {
+                self.liquidate_isolated(leg);
+            }
+            return;
         }
         let pool = self.margin_asset(&leg.0);
         let multi = self.account.assets == AssetMode::Multi;
         self.expire_for_liquidation(|_, asset| multi || asset == pool);
-        let doomed: Vec<Leg> = self
-            .account
-            .open_positions()
-            .filter(|((symbol, _), _)| !self.account.is_isolated(symbol))
-            .filter(|((symbol, _), _)| multi || self.margin_asset(symbol) == pool)
-            .map(|(leg, _)| leg.clone())
-            .collect();
+        let doomed = self.pool_legs(leg);
+        if self.liquidate_part(&doomed) {
+            return;
+        }
         let standing = self.figures().standing(leg);
         let mut assets = BTreeSet::from([pool]);
         for (index, leg) in doomed.iter().enumerate() {
@@ -101,6 +103,127 @@ impl Venue {
             assets.insert(self.margin_asset(&leg.0));
         }
         self.clear_deficit(&assets.into_iter().collect::<Vec<_>>());
+    }
+
+    /// The crossed legs that share a pool with a crossed leg.
+    pub(super) fn pool_legs(&self, leg: &Leg) -> Vec<Leg> {
+        let pool = self.margin_asset(&leg.0);
+        let multi = self.account.assets == AssetMode::Multi;
+        self.account
+            .open_positions()
+            .filter(|((symbol, _), _)| !self.account.is_isolated(symbol))
+            .filter(|((symbol, _), _)| multi || self.margin_asset(symbol) == pool)
+            .map(|(leg, _)| leg.clone())
+            .collect()
+    }
+
+    /// Closes as much of the largest of some legs as brings what they belong to back over its
+    /// maintenance margin. `false` when no part of it can: the fee on what is closed may cost more
+    /// than its bracket saves.
+    fn liquidate_part(&mut self, legs: &[Leg]) -> bool {
+        if !self.policy.partial {
+            return false;
+        }
+        let largest = legs.iter().max_by_key(|leg| self.own_maintenance(leg));
+        let Some(leg) = largest.cloned() else {
+            return false;
+        };
+        let Some(quantity) = self.relieving_part(&leg) else {
+            return false;
+        };
+        let Some(contract) = self.contracts.get(&leg.0) else {
+            return false;
+        };
+        let (mark, rate) = (contract.mark, contract.liquidation_fee);
+        let asset = contract.margin_asset.clone();
+        let fee = quantity.times(mark).times(rate).cut(BALANCE_DECIMALS);
+        let position = self.account.position(&leg.0, leg.1);
+        let order = self.exchange_order(&leg, quantity, mark, "autoclose-");
+        self.tell_order(&order, "NEW", &Execution::default());
+        let gain = signed(order.side, position.entry - mark).times(quantity);
+        let realized = gain.cut(BALANCE_DECIMALS);
+        let cross = self.account.cross_wallet(&asset);
+        self.close_part(&leg, quantity, realized);
+        self.account.post(&asset, -fee);
+        if self.account.is_isolated(&leg.0) {
+            // What is left of its margin stays with an isolated position.
+            let moved = self.account.cross_wallet(&asset) - cross;
+            self.account.lock(&asset, &leg, moved);
+        }
+        self.next_trade += 1;
+        let execution = Execution {
+            quantity,
+            price: mark,
+            fee,
+            realized,
+            trade: self.next_trade,
+            ..Execution::default()
+        };
+        self.record_execution(&order, &execution, "CALCULATED");
+        self.record_income(&order, "REALIZED_PNL", realized);
+        self.record_income(&order, "COMMISSION", -fee);
+        self.tell_liquidation(&order);
+        true
+    }
+
+    fn own_maintenance(&self, leg: &Leg) -> Fixed {
+        let position = self.account.position(&leg.0, leg.1);
+        let contract = self.contracts.get(&leg.0);
+        contract.map_or(Fixed::ZERO, |contract| {
+            let ask = self.account.rates(&contract.margin_asset).1;
+            self.figures().maintenance(contract, &position).times(ask)
+        })
+    }
+
+    /// The smallest part of a position whose closing at mark, its fee paid, leaves more equity than
+    /// maintenance margin. Between two bracket floors relief grows evenly with the part, so the
+    /// first floor that is low enough is found, and the part by halving before it.
+    fn relieving_part(&self, leg: &Leg) -> Option<Fixed> {
+        let contract = self.contracts.get(&leg.0)?;
+        let standing = self.figures().standing(leg);
+        let held = self.account.position(&leg.0, leg.1).amount.abs();
+        let ask = self.account.rates(&contract.margin_asset).1;
+        let maintenance = |amount: Fixed| {
+            let notional = amount.times(contract.mark);
+            contract.brackets.maintenance(notional).times(ask)
+        };
+        let all = maintenance(held);
+        let relieved = |part: Fixed| {
+            let fee = part.times(contract.mark).times(contract.liquidation_fee);
+            let equity = standing.equity - fee.times(ask);
+            equity > standing.maintenance - all + maintenance(held - part)
+        };
+        let mut unrelieved = Fixed::ZERO;
+        let floors = contract
+            .brackets
+            .0
+            .iter()
+            .rev()
+            .map(|bracket| bracket.floor);
+        for floor in floors {
+            let kept = floor.over(contract.mark)?.floor_to(contract.step);
+            if kept >= held || !kept.is_positive() {
+                continue;
+            }
+            let mut enough = held - kept;
+            if !relieved(enough) {
+                unrelieved = enough;
+                continue;
+            }
+            while enough - unrelieved > contract.step {
+                let middle = enough.midpoint(unrelieved).floor_to(contract.step);
+                if middle <= unrelieved {
+                    break;
+                }
+                if relieved(middle) {
+                    enough = middle;
+                } else {
+                    unrelieved = middle;
+                }
+            }
+            return Some(enough);
+        }
+        None
     }
 
     /// An isolated position never takes more than its own wallet: a hole is the fund's.
@@ -319,38 +442,6 @@ impl Venue {
         self.record_execution(&order, &execution, "CALCULATED");
         self.record_income(&order, "REALIZED_PNL", realized);
         self.after_position_change(leg);
-        Ok(())
-    }
-
-    /// The advisory event for every position of a contract.
-    pub(super) fn margin_call(&mut self, symbol: &str) -> Result<(), Refusal> {
-        let contract = self.contract(symbol)?;
-        let settings = self.account.settings(symbol);
-        let mut rows = Vec::new();
-        for ((held, leg), position) in self.account.open_positions() {
-            if held != symbol {
-                continue;
-            }
-            rows.push(MarginCallRow {
-                s: symbol.to_owned(),
-                ps: super::super::account::leg_name(*leg),
-                pa: position.amount.text(contract.quantity_decimals()),
-                mt: margin_type_name(settings),
-                iw: position.isolated_wallet.eight(),
-                mp: contract.mark.eight(),
-                up: position.unrealized(contract.mark).eight(),
-                mm: self.figures().maintenance(contract, position).eight(),
-            });
-        }
-        let crossed = !self.account.is_isolated(symbol);
-        let asset = contract.margin_asset.clone();
-        let event = MarginCall {
-            e: "MARGIN_CALL",
-            emitted: self.now_ms,
-            cw: crossed.then(|| self.account.cross_wallet(&asset).eight()),
-            p: rows,
-        };
-        self.emit("MARGIN_CALL", json(&event));
         Ok(())
     }
 

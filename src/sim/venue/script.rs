@@ -50,6 +50,14 @@ impl Venue {
                 self.contract_mut(symbol)?.volatility = fixed(*volatility)?;
                 Ok(())
             }
+            Statement::Jumps {
+                symbol,
+                chance,
+                size,
+            } => {
+                self.contract_mut(symbol)?.jumps = (fixed(*chance)?, fixed(*size)?);
+                Ok(())
+            }
             Statement::Funding { symbol, rate } => {
                 let rate = fixed(*rate)?;
                 self.contract_mut(symbol)?.funding_rate = rate;
@@ -210,6 +218,15 @@ impl Venue {
             }
             Statement::Settle { symbol, price } => self.settle(symbol, fixed(*price)?),
             Statement::MarginCall { symbol } => self.margin_call(symbol),
+            Statement::MarginCalls { ratio } => {
+                self.policy.margin_call_ratio = ratio.map(fixed).transpose()?;
+                self.policy.called.clear();
+                Ok(())
+            }
+            Statement::Liquidations { partial } => {
+                self.policy.partial = *partial;
+                Ok(())
+            }
             _ => Ok(()),
         }
     }

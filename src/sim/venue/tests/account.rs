@@ -148,3 +148,83 @@ fn a_pool_of_several_assets_is_lost_as_one() {
     assert_eq!(wallet(&venue), "0.00000000");
     assert_eq!(venue.account.cross_wallet("USDC").eight(), "0.00000000");
 }
+
+#[test]
+fn money_in_and_out_is_told_with_its_reason_and_is_an_income() {
+    let mut venue = venue("wallet USDT 1000\npos BTCUSDT crossed 20x +0.1 @ 60000");
+    let events = play(&mut venue, "transfer USDT 50");
+    assert_eq!(names(&events), ["DEPOSIT"]);
+    assert_eq!(events[0]["a"]["B"][0]["bc"], "50.00000000");
+    assert_eq!(names(&play(&mut venue, "transfer USDT -20")), ["WITHDRAW"]);
+    // 1030 less the initial margin of 300.
+    let over = try_play(&mut venue, "transfer USDT -730.01").reply;
+    assert_eq!(over.unwrap_err().code, -4050);
+    play(&mut venue, "funding BTCUSDT 0.0001");
+    let incomes = call(&mut venue, "GET", "/fapi/v1/income", "symbol=BTCUSDT").unwrap();
+    assert_eq!(
+        (&incomes[0]["incomeType"], &incomes[0]["income"]),
+        (&"FUNDING_FEE".into(), &"-0.60000000".into())
+    );
+    let incomes = call(&mut venue, "GET", "/fapi/v1/income", "incomeType=TRANSFER").unwrap();
+    assert_eq!(incomes.as_array().unwrap().len(), 2);
+}
+
+/// Pools of two margin assets in single-asset mode: one dies, the other is not touched.
+#[test]
+fn a_margin_asset_is_a_pool_of_its_own() {
+    let scene = "symbol BTCUSDC tick 0.1 step 0.001 quote USDC\n\
+                 brackets BTCUSDC 0 50000 0.004 125x\nmark BTCUSDC 60000\n\
+                 wallet USDT 1000\nwallet USDC 400\n\
+                 pos BTCUSDT crossed 20x +0.1 @ 60000\npos BTCUSDC crossed 20x +0.1 @ 60000";
+    let mut venue = venue(scene);
+    play(&mut venue, "mark BTCUSDC 56000");
+    assert!(!venue.account.holds("BTCUSDC") && venue.account.holds("BTCUSDT"));
+    assert_eq!(venue.account.cross_wallet("USDC").eight(), "0.00000000");
+    assert_eq!(wallet(&venue), "1000.00000000");
+}
+
+#[test]
+fn a_new_bracket_table_counts_at_once_and_is_told() {
+    let mut venue = venue("wallet USDT 4000\npos BTCUSDT crossed 20x +1 @ 60000");
+    let statement =
+        crate::scenario::parse_line("brackets BTCUSDT 0 50000 0.05 20x | 50000 600000 0.1 10x");
+    let output = venue.step(&Input::Script(&statement.unwrap().unwrap()), NOW_MS);
+    let told = output.market.iter().any(|event| {
+        matches!(event, crate::sim::venue::MarketEvent::Contract(json) if json.contains("\"mmr\":0.1"))
+    });
+    assert!(told, "{:?}", output.market);
+    // 60000 x 0.1 - 2500 = 3500 of 4000: alive; at 59400 it is 3440 of 3400.
+    assert!(venue.account.holds("BTCUSDT"));
+    play(&mut venue, "mark BTCUSDT 59400");
+    assert!(!venue.account.holds("BTCUSDT"));
+}
+
+#[test]
+fn a_dated_contract_has_no_funding_and_a_day_of_delivery() {
+    let scene = "symbol BTCUSDT_270326 tick 0.1 contract CURRENT_QUARTER funding-hours 0\n\
+                 brackets BTCUSDT_270326 0 50000 0.02 25x\nmark BTCUSDT_270326 60600";
+    let mut venue = venue(scene);
+    let premium = call(
+        &mut venue,
+        "GET",
+        "/fapi/v1/premiumIndex",
+        "symbol=BTCUSDT_270326",
+    );
+    let premium = premium.unwrap();
+    assert_eq!(
+        (&premium["nextFundingTime"], &premium["lastFundingRate"]),
+        (&0.into(), &"".into())
+    );
+    let rules = call(&mut venue, "GET", "/fapi/v1/exchangeInfo", "").unwrap();
+    let rows = rules["symbols"].as_array().unwrap();
+    let row = rows
+        .iter()
+        .find(|row| row["symbol"] == "BTCUSDT_270326")
+        .unwrap();
+    // 2027-03-26 08:00 UTC.
+    assert_eq!(row["deliveryDate"], 1_806_048_000_000_i64);
+    assert_eq!(
+        (&row["pair"], &row["contractType"]),
+        (&"BTCUSDT".into(), &"CURRENT_QUARTER".into())
+    );
+}

@@ -19,6 +19,43 @@ fn same_seed_same_market() {
     assert_ne!(run().0, venue(scene).contracts["BTCUSDT"].mark);
 }
 
+/// 0.6² of each contract's variance is the common factor's: the moves agree more often than not.
+#[test]
+fn contracts_walk_together() {
+    let mut venue = venue("walk BTCUSDT 0.001\nwalk ETHUSDT 0.001");
+    let (mut together, mut seconds) = (0, 0);
+    for second in 1..=1_000 {
+        let before = (
+            venue.contracts["BTCUSDT"].mark,
+            venue.contracts["ETHUSDT"].mark,
+        );
+        venue.step(&Input::Second, NOW_MS + second * 1_000);
+        let after = (
+            venue.contracts["BTCUSDT"].mark,
+            venue.contracts["ETHUSDT"].mark,
+        );
+        together += u32::from((after.0 > before.0) == (after.1 > before.1));
+        seconds += 1;
+    }
+    // A correlation of 0.36 makes the signs agree with chance 1/2 + asin(0.36)/pi = 0.617.
+    assert!((560..=680).contains(&together), "{together} of {seconds}");
+}
+
+#[test]
+fn a_market_with_jumps_leaves_gaps() {
+    let mut venue = venue("walk BTCUSDT 0.0001\njumps BTCUSDT 0.01 0.03");
+    let mut gaps = 0;
+    for second in 1..=2_000 {
+        let before = venue.contracts["BTCUSDT"].mark;
+        venue.step(&Input::Second, NOW_MS + second * 1_000);
+        let moved = (venue.contracts["BTCUSDT"].mark - before).abs();
+        // A hundred standard moves of the walk.
+        gaps += u32::from(moved > before.times(crate::sim::exact::Fixed::new(1, 2)));
+    }
+    // 2000 x 0.01 x P(|normal| > 1/3) is about 15.
+    assert!((4..=30).contains(&gaps), "{gaps} gaps");
+}
+
 /// Every change of the wallet is an income, whatever happens; a flat pool is never below zero;
 /// nothing that should be liquidated survives a step.
 #[test]
