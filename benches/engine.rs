@@ -232,7 +232,7 @@ impl Account {
         };
         let ask = Ask {
             ticket: 1,
-            intent,
+            proposal: intent.into(),
             client: None,
             dry_run: true,
             detail,

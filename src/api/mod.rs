@@ -19,7 +19,8 @@ pub mod socket;
 
 use std::borrow::Cow;
 
-use crate::exchange::translate::order_intent;
+use crate::exchange::translate::{ParamError, change_intent, order_intent};
+use crate::margin::change::Change;
 use crate::margin::order::OrderIntent;
 
 /// Reads an order in the exchange's own parameters: names and values as they were sent.
@@ -30,10 +31,27 @@ pub type Reader = fn(&[(Cow<'_, str>, Cow<'_, str>)]) -> Result<OrderIntent, Bad
 /// # Errors
 /// [`BadOrder`] for the first parameter that is wrong.
 pub fn read_order(parameters: &[(Cow<'_, str>, Cow<'_, str>)]) -> Result<OrderIntent, BadOrder> {
-    order_intent(parameters).map_err(|error| BadOrder {
-        field: error.field,
-        message: error.message,
-    })
+    order_intent(parameters).map_err(BadOrder::from)
+}
+
+/// Reads a change of settings or money: its kind, and the exchange's own parameters for it.
+///
+/// # Errors
+/// [`BadOrder`] for the first parameter that is wrong.
+pub fn read_change(
+    kind: &str,
+    parameters: &[(Cow<'_, str>, Cow<'_, str>)],
+) -> Result<Change, BadOrder> {
+    change_intent(kind, parameters).map_err(BadOrder::from)
+}
+
+impl From<ParamError> for BadOrder {
+    fn from(error: ParamError) -> Self {
+        Self {
+            field: error.field,
+            message: error.message,
+        }
+    }
 }
 
 /// Why parameters are no order.

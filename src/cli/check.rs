@@ -201,7 +201,15 @@ pub(super) fn card(answer: &CheckAnswer<'_>) -> String {
 }
 
 fn headline(answer: &CheckAnswer<'_>, text: &mut String) {
-    let order = &answer.order;
+    let Some(order) = &answer.order else {
+        let what = match (&answer.change, answer.orders.len()) {
+            (Some(change), _) => changed(change),
+            (None, count) => format!("a batch of {count} orders"),
+        };
+        let decision = screen::decision(&answer.decision);
+        let _ = writeln!(text, "{decision}  {what}\n");
+        return;
+    };
     let mut words = vec![safe(&order.symbol), safe(&order.side).to_lowercase()];
     words.push(match order.quantity.0 {
         Some(_) => order.quantity.to_string(),
@@ -222,6 +230,23 @@ fn headline(answer: &CheckAnswer<'_>, text: &mut String) {
     let decision = screen::decision(&answer.decision);
     // Writing to a string cannot fail.
     let _ = writeln!(text, "{decision}  {}{setting}\n", words.join(" "));
+}
+
+/// A change in its own words: its kind and its values.
+fn changed(change: &serde_json::Value) -> String {
+    let values = change.as_object().into_iter().flatten();
+    let words: Vec<String> = values
+        .map(|(name, value)| {
+            let value = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
+            match name.as_str() {
+                "kind" | "symbol" => safe(&value),
+                name => format!("{} {}", safe(name), safe(&value)),
+            }
+        })
+        .collect();
+    words.join(" ")
 }
 
 fn figures(answer: &CheckAnswer<'_>) -> Option<String> {
@@ -308,7 +333,11 @@ fn comparison(answer: &CheckAnswer<'_>, text: &mut String) {
         return;
     };
     let asset = safe(&after.asset);
-    let is_isolated = answer.order.margin_type.as_deref() == Some("ISOLATED");
+    let mode = answer
+        .order
+        .as_ref()
+        .and_then(|order| order.margin_type.as_deref());
+    let is_isolated = mode == Some("ISOLATED");
     if let (Some(risk), false) = (&after.wallet_at_risk, is_isolated) {
         let line = format!(
             "crossed, this can take {} {asset} ({} of the pool)",

@@ -8,6 +8,7 @@ mod mistake;
 mod policy;
 mod prover;
 mod raw;
+mod scenario;
 pub mod secret;
 mod sections;
 mod show;

@@ -11,18 +11,20 @@ use sha2::{Digest, Sha256};
 
 use super::prover::{Prover, Section};
 use super::raw::{Node, Place, Value};
+use super::scenario;
 use crate::guard::policy::{IsolatedOnly, Limit, LimitKey, Limits, Overrides, Policy};
 use crate::margin::amount::Rate;
 
 /// Longest name of a client, in bytes.
 pub(super) const CLIENT_LENGTH_MAX: usize = 64;
 
-const OWN_KEYS: [&str; 7] = [
+const OWN_KEYS: [&str; 8] = [
     "horizon",
     "market_slippage",
     "taker_fee",
     "symbols",
     "isolated_only",
+    "stress",
     "symbol",
     "client",
 ];
@@ -51,6 +53,7 @@ pub(super) fn prove(prover: &mut Prover<'_>, root: &mut Section) -> Policy {
     for (key, limit) in limits(prover, &mut section, &general) {
         policy.limits.set(key, limit);
     }
+    scenario::prove(prover, &mut section, &mut policy.stress);
     prove_overrides(prover, &mut section, &mut policy);
     let mut known: Vec<&str> = LimitKey::ALL.map(LimitKey::name).into();
     known.extend(OWN_KEYS);
@@ -288,6 +291,9 @@ fn canonical(policy: &Policy) -> String {
     );
     for key in LimitKey::ALL {
         text.push_str(&line(key, policy.limits.get(key)));
+    }
+    for (name, given) in &policy.stress {
+        let _ = writeln!(text, "stress {name:?} {}", scenario::canonical(given));
     }
     for (symbol, given) in &policy.of_symbol {
         text.push_str(&overrides(&format!("symbol {symbol:?}"), given));

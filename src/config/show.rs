@@ -9,7 +9,9 @@ use rust_decimal::Decimal;
 
 use super::{Config, Environment, Key, Marks, Origin};
 use crate::guard::policy::{IsolatedOnly, Limit, LimitKey, Policy};
+use crate::guard::stress::{Scenario, required_name};
 use crate::margin::account::Symbol;
+use crate::margin::amount::Rate;
 
 /// Lines of `key = value  # origin`. Writing into a `String` cannot fail, so results of `writeln!`
 /// are dropped here.
@@ -141,6 +143,9 @@ impl Page<'_> {
         for key in LimitKey::ALL {
             self.limit("policy", key, policy.limits.get(key));
         }
+        for (name, scenario) in &policy.stress {
+            self.scenario(name, scenario);
+        }
         for (symbol, overrides) in &policy.of_symbol {
             self.table(&format!("policy.symbol.{}", quoted(symbol.as_str())));
             for (key, limit) in overrides {
@@ -152,6 +157,41 @@ impl Page<'_> {
             for (key, limit) in overrides {
                 self.limit(&format!("policy.client.{client}"), *key, *limit);
             }
+        }
+    }
+
+    fn scenario(&mut self, name: &str, scenario: &Scenario) {
+        let table = format!("policy.stress.{}", quoted(name));
+        let key = |leaf: &str| format!("policy.stress.{name}.{leaf}");
+        self.table(&table);
+        let shock = &scenario.shock;
+        self.value(&key("required"), &quoted(required_name(scenario.required)));
+        if let Some(all) = shock.all {
+            self.value(&key("all"), &quoted(&all.to_string()));
+        }
+        let moves = |pairs: Vec<(&str, Rate)>| {
+            let pairs: Vec<String> = pairs
+                .into_iter()
+                .map(|(name, by)| format!("{} = {}", quoted(name), quoted(&by.to_string())))
+                .collect();
+            format!("{{ {} }}", pairs.join(", "))
+        };
+        if !shock.symbols.is_empty() {
+            let pairs = shock.symbols.iter().map(|(s, by)| (s.as_str(), *by));
+            self.value(&key("symbols"), &moves(pairs.collect()));
+        }
+        if !shock.collateral.is_empty() {
+            let pairs = shock.collateral.iter().map(|(a, by)| (a.as_str(), *by));
+            self.value(&key("collateral"), &moves(pairs.collect()));
+        }
+        if let Some(factor) = shock.maintenance {
+            self.value(&key("maintenance"), &quoted(&factor.to_string()));
+        }
+        if shock.funding_intervals > 0 {
+            let intervals = shock.funding_intervals.to_string();
+            self.value(&key("funding_intervals"), &quoted(&intervals));
+            let rate = shock.funding_rate.to_string();
+            self.value(&key("funding_rate"), &quoted(&rate));
         }
     }
 

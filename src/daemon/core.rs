@@ -11,6 +11,7 @@ use super::report::Answer;
 use crate::clock::Now;
 use crate::guard::alarm::{AlarmPolicy, Alarms, Transition};
 use crate::guard::policy::Policy;
+use crate::guard::proposal::Proposal;
 use crate::guard::verdict::{Decision, Judgement, Ladder};
 use crate::guard::{self, Context, Detail};
 use crate::margin::account::{Asset, AssetMode, Symbol};
@@ -80,8 +81,8 @@ pub struct PolicyInForce {
 pub struct Ask {
     /// By which the answer is found again.
     pub ticket: u64,
-    /// The order.
-    pub intent: OrderIntent,
+    /// What somebody wants to send.
+    pub proposal: Proposal,
     /// Who asks, for limits of single clients.
     pub client: Option<String>,
     /// Only asking: no room is promised.
@@ -296,7 +297,9 @@ impl Core {
     }
 
     fn take_question(&mut self, ask: Ask, now: Now, outputs: &mut Vec<Output>) {
-        self.follow(&ask.intent.symbol, now);
+        for symbol in ask.proposal.symbols() {
+            self.follow(symbol, now);
+        }
         let judgement = match self.judge(&ask, now) {
             Ok(judgement) => judgement,
             Err(not_ready) if self.may_wait(&ask, &not_ready) => {
@@ -317,13 +320,12 @@ impl Core {
             .planes
             .iter()
             .all(|status| status.plane == Plane::Marks);
-        let symbol = ask.intent.symbol.as_str();
-        let unseen = self.mirror.mark_meta(symbol).is_none();
-        only_marks
-            && unseen
-            && self.mirror.rules(symbol).is_some()
-            && !ask.intent.only_reduces()
-            && self.waiting.len() < WAITING_MAX
+        let symbols = ask.proposal.symbols();
+        let unseen = symbols.iter().any(|symbol| {
+            self.mirror.mark_meta(symbol.as_str()).is_none()
+                && self.mirror.rules(symbol.as_str()).is_some()
+        });
+        only_marks && unseen && !ask.proposal.only_reduces() && self.waiting.len() < WAITING_MAX
     }
 
     fn answer_waiting(&mut self, now: Now, outputs: &mut Vec<Output>) {
@@ -347,41 +349,55 @@ impl Core {
 
     fn answer(&mut self, ask: &Ask, judgement: Judgement, now: Now) -> Answer {
         let decision_id = self.ids.next(now);
-        let promises = !ask.dry_run
-            && judgement.decision != Decision::Reject
-            && !self.mirror.reservations().is_full();
+        let promises = !ask.dry_run && judgement.decision != Decision::Reject;
         if promises && !judgement.is_exit {
-            self.mirror.reservations_mut().make(Reservation {
-                decision_id: decision_id.clone(),
-                intent: ask.intent.clone(),
-                made: now,
-                outcome_unknown: false,
-            });
-            // The exchange client reads more often while something is promised.
-            self.watch.exposed = true;
+            self.promise(&decision_id, ask.proposal.orders(), now);
         }
         Answer {
             decision_id,
             time_ms: now.wall_ms,
             judgement,
             policy_fingerprint: self.in_force.fingerprint.clone(),
-            planes: self.mirror.planes(now, Some(&ask.intent.symbol)),
+            planes: self.mirror.planes(now, ask.proposal.symbol()),
             drift_basis_points: self.mirror.drift().map(|drift| drift.basis_points()),
         }
     }
 
+    /// Keeps room for every order of a decision. Exits of a batch need none.
+    fn promise(&mut self, decision_id: &str, orders: &[OrderIntent], now: Now) {
+        for intent in orders.iter().filter(|intent| !intent.only_reduces()) {
+            if self.mirror.reservations().is_full() {
+                return;
+            }
+            self.mirror.reservations_mut().make(Reservation {
+                decision_id: decision_id.to_owned(),
+                intent: intent.clone(),
+                made: now,
+                outcome_unknown: false,
+            });
+            // The exchange client reads more often while something is promised.
+            self.watch.exposed = true;
+        }
+    }
+
+    /// The account is fresh for every symbol of the question, or it is not judged.
     fn judge(&self, ask: &Ask, now: Now) -> Result<Judgement, NotReady> {
-        let view = self.mirror.view(
-            now,
-            Needs {
-                symbol: Some(&ask.intent.symbol),
-            },
-        )?;
-        Ok(guard::decide(&view, &ask.intent, &self.context(ask)))
+        let symbols = ask.proposal.symbols();
+        for symbol in symbols.iter().skip(1) {
+            self.mirror.view(
+                now,
+                Needs {
+                    symbol: Some(symbol),
+                },
+            )?;
+        }
+        let symbol = symbols.first().copied();
+        let view = self.mirror.view(now, Needs { symbol })?;
+        Ok(guard::decide(&view, &ask.proposal, &self.context(ask)))
     }
 
     fn judge_blind(&self, ask: &Ask, not_ready: &NotReady) -> Judgement {
-        guard::decide_blind(not_ready, &ask.intent, &self.context(ask))
+        guard::decide_blind(not_ready, &ask.proposal, &self.context(ask))
     }
 
     fn context<'a>(&'a self, ask: &'a Ask) -> Context<'a> {

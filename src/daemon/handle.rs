@@ -8,8 +8,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::core::{Ask, Input, PolicyInForce};
 use super::report::{AccountReport, Answer, OrdersReport, PositionsReport, StatusReport};
 use crate::guard::Detail;
+use crate::guard::proposal::Proposal;
 use crate::guard::verdict::Ladder;
-use crate::margin::order::OrderIntent;
 
 /// Most messages that wait for the spine; a door that finds the queue full answers "busy".
 pub const QUEUE_MAX: usize = 1_024;
@@ -17,8 +17,8 @@ pub const QUEUE_MAX: usize = 1_024;
 /// A question as a door puts it.
 #[derive(Debug, Clone)]
 pub struct Asked {
-    /// The order.
-    pub intent: OrderIntent,
+    /// What somebody wants to send.
+    pub proposal: Proposal,
     /// Who asks, for limits of single clients.
     pub client: Option<String>,
     /// Only asking: no room is promised.
@@ -70,7 +70,7 @@ impl GuardHandle {
     /// [`GuardGone`]: then it may not.
     pub async fn check(&self, asked: Asked) -> Result<Answer, GuardGone> {
         let Asked {
-            intent,
+            proposal,
             client,
             dry_run,
             detail,
@@ -78,7 +78,7 @@ impl GuardHandle {
         // The spine gives the question its ticket.
         let ask = Box::new(Ask {
             ticket: 0,
-            intent,
+            proposal,
             client,
             dry_run,
             detail,

@@ -1,24 +1,29 @@
 //! The decision: before, after, rules in precedence, one sentence.
 //!
-//! Owns: the order in which rules are asked and how findings become a decision.
-//! Must not know: how any figure is computed.
+//! Owns: how findings become a decision, and what a full judgement is made of.
+//! Must not know: how any figure is computed, in which states a question is judged.
 
+use super::contagion::position_changes;
+use super::desk::Desk;
 use super::exit::is_exit;
+use super::look::{Depth, Look, Question, look};
+use super::offer;
 use super::policy::Policy;
-use super::rules::{self, Case, RULES};
+use super::proposal::Proposal;
+use super::rules::{self, When};
 use super::verdict::{
     Certainty, Cleared, Code, Costs, Decision, Finding, Judgement, Ladder, Level, MissingFigure,
-    PositionChange, PositionFigures,
+    OrderJudgement,
 };
 use super::words;
-use crate::margin::account::{PositionSide, Side, Symbol};
-use crate::margin::amount::{Amount, Rate};
-use crate::margin::book::{Unknown, WhatIf};
+use super::worst::dies_together;
+use crate::margin::account::{Asset, Symbol};
+use crate::margin::amount::Amount;
+use crate::margin::book::Unknown;
+use crate::margin::change::Change;
 use crate::margin::contribution::Missing;
-use crate::margin::liquidation::Direction;
 use crate::margin::order::OrderIntent;
-use crate::margin::position::{PositionAssessment, assess_positions};
-use crate::margin::project::{Assumptions, Fill, PriceSource, fill, isolated_twin, order_cost};
+use crate::margin::project::{PriceSource, isolated_twin};
 use crate::mirror::plane::Plane;
 use crate::mirror::view::{LiveView, NotReady};
 
@@ -27,7 +32,9 @@ use crate::mirror::view::{LiveView, NotReady};
 pub enum Detail {
     /// Decision, sentence and findings.
     Brief,
-    /// Every figure.
+    /// Every figure, and no counter-offers.
+    Figures,
+    /// Every figure, and what would pass instead.
     Full,
 }
 
@@ -46,24 +53,31 @@ pub struct Context<'a> {
     pub detail: Detail,
 }
 
-/// Judges an order when the planes it needs are fresh.
+/// Judges a proposal when the planes it needs are fresh.
 #[must_use]
-pub fn decide(view: &LiveView<'_>, intent: &OrderIntent, context: &Context<'_>) -> Judgement {
+pub fn decide(view: &LiveView<'_>, proposal: &Proposal, context: &Context<'_>) -> Judgement {
+    let desk = Desk::new(view, context);
+    let mut judgement = judge(&desk, proposal);
+    let wanted = context.detail == Detail::Full && !judgement.is_exit;
+    if wanted && judgement.decision != Decision::Allow {
+        judgement.alternatives = offer::alternatives(&desk, proposal, &judgement);
+    }
+    judgement.assessments = desk.assessments();
+    judgement
+}
+
+fn judge(desk: &Desk<'_>, proposal: &Proposal) -> Judgement {
+    let (view, context) = (desk.view, desk.context);
     let mut judgement = Judgement {
-        is_exit: is_exit(view, intent),
+        is_exit: is_exit(view, proposal),
         ..empty(context.ladder)
     };
-    if let Some(unsupported) = view.mirror().unsupported() {
-        let message = format!(
-            "This account uses {unsupported}, which crossguard does not model yet: its figures \
-             would be wrong."
-        );
-        judgement
-            .findings
-            .push(rules::plain(Code::UnsupportedAccount, intent, message));
-    }
-    if let Err(error) = look(view, intent, context, &mut judgement) {
-        judgement.findings.push(unknown_figure(intent, &error));
+    judgement.findings.extend(
+        unsupported(view, proposal)
+            .map(|message| rules::plain(Code::UnsupportedAccount, proposal.symbol(), message)),
+    );
+    if let Err(error) = look_at_pools(desk, proposal, &mut judgement) {
+        judgement.findings.push(unknown_figure(proposal, &error));
         judgement.missing.push(MissingFigure {
             path: "account.after",
             plane: lacking_plane(&error),
@@ -72,23 +86,41 @@ pub fn decide(view: &LiveView<'_>, intent: &OrderIntent, context: &Context<'_>) 
         judgement.certainty = Certainty::Unknown;
     }
     if !judgement.is_exit {
-        let state = rules::ladder(context.ladder, context.ladder_reason, intent);
+        let state = rules::ladder(context.ladder, context.ladder_reason, proposal.symbol());
         judgement.findings.extend(state);
     }
-    conclude(judgement, intent)
+    conclude(judgement, proposal)
 }
 
-/// Judges an order when a plane it needs is not fresh: an exit passes with a warning, everything
+/// An account, or a change into one, of a kind whose figures would be wrong.
+fn unsupported(view: &LiveView<'_>, proposal: &Proposal) -> Option<String> {
+    if let Some(unsupported) = view.mirror().unsupported() {
+        return Some(format!(
+            "This account uses {unsupported}, which crossguard does not model yet: its figures \
+             would be wrong."
+        ));
+    }
+    let Some(Change::MultiAssetsMargin { mode }) = proposal.change() else {
+        return None;
+    };
+    let book = view.book();
+    let held = book.symbols().any(|(_, state)| !state.legs.is_flat());
+    // With nothing held there is nothing to be wrong about.
+    (held && *mode != book.asset_mode()).then(|| {
+        "What the open positions would be worth in the other asset mode is not modelled: close \
+         them first, or change the mode without asking."
+            .to_owned()
+    })
+}
+
+/// Judges a proposal when a plane it needs is not fresh: an exit passes with a warning, everything
 /// else is rejected, and every stale plane is named.
 #[must_use]
-pub fn decide_blind(
-    not_ready: &NotReady,
-    intent: &OrderIntent,
-    context: &Context<'_>,
-) -> Judgement {
+pub fn decide_blind(not_ready: &NotReady, proposal: &Proposal, context: &Context<'_>) -> Judgement {
     let mut judgement = Judgement {
-        is_exit: intent.only_reduces(),
+        is_exit: proposal.only_reduces(),
         certainty: Certainty::Unknown,
+        orders: proposal.orders().iter().map(blind_order).collect(),
         ..empty(context.ladder)
     };
     for status in &not_ready.planes {
@@ -99,7 +131,7 @@ pub fn decide_blind(
         );
         judgement
             .findings
-            .push(rules::plain(Code::NotReady, intent, message));
+            .push(rules::plain(Code::NotReady, proposal.symbol(), message));
         judgement.missing.push(MissingFigure {
             path: "account.after",
             plane: Some(status.plane),
@@ -107,10 +139,19 @@ pub fn decide_blind(
         });
     }
     if !judgement.is_exit {
-        let state = rules::ladder(context.ladder, context.ladder_reason, intent);
+        let state = rules::ladder(context.ladder, context.ladder_reason, proposal.symbol());
         judgement.findings.extend(state);
     }
-    conclude(judgement, intent)
+    conclude(judgement, proposal)
+}
+
+const fn blind_order(intent: &OrderIntent) -> OrderJudgement {
+    OrderJudgement {
+        is_exit: intent.only_reduces(),
+        fill: None,
+        settings: None,
+        level: None,
+    }
 }
 
 const fn plane_words(plane: Plane) -> &'static str {
@@ -135,20 +176,24 @@ const fn empty(ladder: Ladder) -> Judgement {
         certainty: Certainty::Exact,
         ladder,
         is_exit: false,
-        fill: None,
-        settings: None,
+        orders: Vec::new(),
         before: None,
         after: None,
         positions: Vec::new(),
+        dies_together: Vec::new(),
+        worst_case: None,
+        stress: Vec::new(),
         isolated_twin: None,
         costs: None,
         missing: Vec::new(),
+        alternatives: Vec::new(),
+        assessments: 0,
         cleared: None,
     }
 }
 
 /// Softens the findings of an exit, orders them by precedence, and draws the conclusion.
-fn conclude(mut judgement: Judgement, intent: &OrderIntent) -> Judgement {
+fn conclude(mut judgement: Judgement, proposal: &Proposal) -> Judgement {
     if judgement.is_exit {
         for finding in &mut judgement.findings {
             finding.level = Level::Warn;
@@ -171,31 +216,67 @@ fn conclude(mut judgement: Judgement, intent: &OrderIntent) -> Judgement {
         };
         (Decision::Warn, why)
     } else {
-        (Decision::Allow, allowed_why(&judgement))
+        (Decision::Allow, allowed_why(&judgement, proposal))
+    };
+    let why = if decision == Decision::Reject {
+        with_exits(why, &judgement.orders)
+    } else {
+        why
     };
     judgement.decision = decision;
     judgement.why = why;
-    judgement.cleared = (decision != Decision::Reject).then(|| Cleared::mint(intent.clone()));
+    judgement.cleared = (decision != Decision::Reject).then(|| Cleared::mint(proposal.clone()));
     judgement
 }
 
-fn allowed_why(judgement: &Judgement) -> String {
+/// Of a batch that is refused, the exits in it still pass by themselves.
+fn with_exits(why: String, orders: &[OrderJudgement]) -> String {
+    let exits: Vec<String> = orders
+        .iter()
+        .enumerate()
+        .filter(|(_, order)| order.is_exit)
+        .map(|(index, _)| format!("orders[{index}]"))
+        .collect();
+    if exits.is_empty() {
+        why
+    } else {
+        format!(
+            "{why} Its exits pass when they are sent alone: {}.",
+            exits.join(", ")
+        )
+    }
+}
+
+fn allowed_why(judgement: &Judgement, proposal: &Proposal) -> String {
+    let when = when(proposal);
     match &judgement.after {
-        _ if judgement.is_exit => "An exit: it can only take risk away.".to_owned(),
-        Some(after) => words::allowed(after),
+        _ if judgement.is_exit => match proposal {
+            Proposal::Change(_) => "This change takes nothing from anybody.".to_owned(),
+            Proposal::Order(_) => "An exit: it can only take risk away.".to_owned(),
+            Proposal::Orders(_) => "Exits: they can only take risk away.".to_owned(),
+        },
+        Some(after) => words::allowed(after, when.words()),
         None => "Within your limits.".to_owned(),
     }
 }
 
-fn unknown_figure(intent: &OrderIntent, error: &Unknown) -> Finding {
+pub(super) const fn when(proposal: &Proposal) -> When {
+    match proposal {
+        Proposal::Order(_) => When::AfterOrder,
+        Proposal::Orders(_) => When::AfterOrders,
+        Proposal::Change(_) => When::AfterChange,
+    }
+}
+
+fn unknown_figure(proposal: &Proposal, error: &Unknown) -> Finding {
     if let Unknown::Symbol(symbol, Missing::MarginAsset) = error
-        && *symbol == intent.symbol
+        && proposal.symbols().contains(&symbol)
     {
         let message = format!("The exchange does not list {symbol}.");
-        return rules::plain(Code::UnknownSymbol, intent, message);
+        return rules::plain(Code::UnknownSymbol, Some(symbol), message);
     }
     let message = format!("A figure this decision needs is not known ({error}).");
-    rules::plain(Code::UnknownFigure, intent, message)
+    rules::plain(Code::UnknownFigure, proposal.symbol(), message)
 }
 
 const fn lacking_plane(error: &Unknown) -> Option<Plane> {
@@ -210,226 +291,162 @@ const fn lacking_plane(error: &Unknown) -> Option<Plane> {
     }
 }
 
-/// Computes the figures and asks the rules.
-fn look(
-    view: &LiveView<'_>,
-    intent: &OrderIntent,
-    context: &Context<'_>,
+/// Every pool that the proposal touches, the one of its first symbol first: that one's figures are
+/// told.
+fn look_at_pools(
+    desk: &Desk<'_>,
+    proposal: &Proposal,
     judgement: &mut Judgement,
 ) -> Result<(), Unknown> {
-    let policy = context.policy;
-    let symbol = &intent.symbol;
-    let missing = |missing| Unknown::Symbol(symbol.clone(), missing);
-    let rules = view
-        .rules(symbol)
-        .ok_or_else(|| missing(Missing::MarginAsset))?;
-    let state = view
-        .book()
-        .state(symbol.as_str())
-        .ok_or_else(|| missing(Missing::Settings))?;
-    let settings = state.settings.ok_or_else(|| missing(Missing::Settings))?;
-    let mark = state.mark.ok_or_else(|| missing(Missing::Mark))?;
-    judgement.settings = Some((settings.margin_mode, settings.leverage));
-    if context.detail == Detail::Full {
-        judgement.before = Some(view.book().assess(&rules.margin_asset, policy.horizon)?);
+    let pools = pools_of(desk, proposal)?;
+    let symbols = proposal.symbols();
+    let mut orders: Vec<Option<OrderJudgement>> = vec![None; proposal.orders().len()];
+    for (place, asset) in pools.iter().enumerate() {
+        let (places, here) = orders_in(desk, proposal, asset)?;
+        let question = Question {
+            asset,
+            steps: &[],
+            orders: &here,
+            change: proposal.change(),
+            symbols: &symbols,
+            when: when(proposal),
+        };
+        if place == 0 && desk.context.detail != Detail::Brief {
+            judgement.before = Some(desk.as_it_is(asset)?);
+        }
+        let depth = match desk.context.detail {
+            Detail::Brief => Depth::Verdict,
+            Detail::Figures | Detail::Full => Depth::Full,
+        };
+        let mut look = look(desk, &question, depth)?;
+        judgement.findings.append(&mut look.findings);
+        for (place, order) in places.iter().zip(&look.orders) {
+            orders[*place] = Some(order.clone());
+        }
+        if place == 0 {
+            tell(desk, proposal, look, judgement)?;
+        }
     }
-
-    let promised = with_promises(view, symbol, policy)?;
-    let mode = view.book().position_mode();
-    let mut what_if = promised.clone();
-    let fill = fill(&mut what_if, intent, assumptions(policy))?;
-    let after = what_if.assess(policy.horizon)?;
-    let positions = assess_positions(&what_if, symbol, policy.horizon)?;
-    let cost = if intent.kind.is_conditional() {
-        None
-    } else {
-        let before_order = promised.state(symbol.as_str()).unwrap_or(state);
-        Some(order_cost(before_order, mode, intent, &fill).map_err(missing)?)
-    };
-    let available = promised.available_balance()?;
-    let case = Case {
-        intent,
-        client: context.client,
-        policy,
-        rules,
-        mode,
-        state,
-        settings,
-        mark,
-        fill,
-        cost,
-        available,
-        after: &after,
-        positions: &positions,
-    };
-    judgement
-        .findings
-        .extend(RULES.iter().filter_map(|rule| rule(&case)));
-    judgement.certainty = certainty(&fill);
-    judgement.fill = Some(fill);
-    if context.detail == Detail::Full {
-        judgement.isolated_twin = isolated_twin(symbol, state, &fill)?;
-        judgement.costs = Some(costs(view, symbol, &fill, &positions));
-        judgement.positions = position_changes(view, &what_if, policy.horizon)?;
-    }
-    judgement.after = Some(after);
+    judgement.orders = orders.into_iter().flatten().collect();
+    judgement.certainty = certainty(&judgement.orders);
     Ok(())
 }
 
-const fn assumptions(policy: &Policy) -> Assumptions {
-    Assumptions {
-        market_slippage: policy.market_slippage,
-        taker_fee: policy.taker_fee,
-    }
-}
-
-const fn certainty(fill: &Fill) -> Certainty {
-    match fill.price_source {
-        PriceSource::Limit => Certainty::Exact,
-        PriceSource::Mark | PriceSource::MarkWithSlippage | PriceSource::TriggerWithSlippage => {
-            Certainty::Estimate
+/// The orders of a proposal that belong to a pool, with their places.
+fn orders_in<'p>(
+    desk: &Desk<'_>,
+    proposal: &'p Proposal,
+    asset: &Asset,
+) -> Result<(Vec<usize>, Vec<&'p OrderIntent>), Unknown> {
+    let book = desk.view.book();
+    let mut places = Vec::new();
+    let mut here = Vec::new();
+    for (place, intent) in proposal.orders().iter().enumerate() {
+        if book.pool_of(desk.pool_of(&intent.symbol)?) == book.pool_of(asset) {
+            places.push(place);
+            here.push(intent);
         }
     }
+    Ok((places, here))
 }
 
-/// The account as it would be once every promise has filled: room that was given away is not
-/// given twice.
-fn with_promises<'a>(
-    view: &LiveView<'a>,
-    symbol: &Symbol,
-    policy: &Policy,
-) -> Result<WhatIf<'a>, Unknown> {
-    let mut what_if = view.book().what_if(symbol)?;
-    for promise in view.mirror().reservations().iter() {
-        let same_pool = view
-            .rules(&promise.intent.symbol)
-            .is_some_and(|rules| what_if.shares_pool(&rules.margin_asset));
-        if same_pool && !promise.intent.only_reduces() {
-            fill(&mut what_if, &promise.intent, assumptions(policy))?;
+/// The pools a proposal touches. A change of the whole account shows the pool that holds most.
+fn pools_of<'a>(desk: &Desk<'a>, proposal: &'a Proposal) -> Result<Vec<&'a Asset>, Unknown> {
+    let mut pools: Vec<&Asset> = Vec::new();
+    let book = desk.view.book();
+    for symbol in proposal.symbols() {
+        let asset = desk.pool_of(symbol)?;
+        if !pools
+            .iter()
+            .any(|known| book.pool_of(known) == book.pool_of(asset))
+        {
+            pools.push(asset);
         }
     }
-    Ok(what_if)
+    match proposal.change() {
+        Some(Change::TransferOut { asset, .. }) => pools.push(asset),
+        Some(Change::PositionMode { .. } | Change::MultiAssetsMargin { .. }) => {
+            let largest = book
+                .assets()
+                .max_by_key(|asset| book.balances(asset.as_str()).map(|(wallet, _)| wallet));
+            pools.extend(largest);
+        }
+        _ => {}
+    }
+    Ok(pools)
 }
 
-/// Fee of the fill, and what its position pays at the next funding: positive rate, longs pay.
+/// Puts the figures of a look into the judgement.
+fn tell(
+    desk: &Desk<'_>,
+    proposal: &Proposal,
+    look: Look<'_>,
+    judgement: &mut Judgement,
+) -> Result<(), Unknown> {
+    if desk.context.detail != Detail::Brief {
+        if let ([intent], [order]) = (proposal.orders(), look.orders.as_slice())
+            && let (Some(fill), Some(state)) =
+                (order.fill, desk.view.book().state(intent.symbol.as_str()))
+        {
+            judgement.isolated_twin = isolated_twin(&intent.symbol, state, &fill)?;
+        }
+        judgement.costs = costs(desk.view, proposal, &look);
+        let endangered = look
+            .worst
+            .as_ref()
+            .map_or(&[][..], |worst| worst.endangered.as_slice());
+        let horizon = desk.policy().horizon;
+        judgement.positions = position_changes(desk.view, &look.what_if, horizon, endangered)?;
+        judgement.dies_together = dies_together(&look.what_if);
+    }
+    judgement.worst_case = look.worst;
+    judgement.stress = look.stress;
+    judgement.after = Some(look.after);
+    Ok(())
+}
+
+fn certainty(orders: &[OrderJudgement]) -> Certainty {
+    let assumed = |order: &OrderJudgement| {
+        order
+            .fill
+            .is_some_and(|fill| fill.price_source != PriceSource::Limit)
+    };
+    if orders.iter().any(assumed) {
+        Certainty::Estimate
+    } else {
+        Certainty::Exact
+    }
+}
+
+/// Fees of the fills, and what their positions pay at the next funding: positive rate, longs pay.
 ///
 /// Source: margin-math §12 (vector F07).
-fn costs(
-    view: &LiveView<'_>,
-    symbol: &Symbol,
-    fill: &Fill,
-    positions: &[PositionAssessment],
-) -> Costs {
-    let rate = view
-        .mirror()
-        .mark_meta(symbol.as_str())
-        .and_then(|meta| meta.funding_rate);
-    let funding_next = rate.and_then(|rate| {
-        positions.iter().try_fold(Amount::ZERO, |sum, position| {
-            position
-                .notional
-                .times(rate)
-                .and_then(|paid| sum.plus(paid))
-                .ok()
-        })
-    });
-    Costs {
-        fee: fill.fee,
-        funding_next,
+fn costs(view: &LiveView<'_>, proposal: &Proposal, look: &Look<'_>) -> Option<Costs> {
+    if look.orders.is_empty() {
+        return None;
     }
-}
-
-/// Every position of the pool before and after.
-fn position_changes(
-    view: &LiveView<'_>,
-    after: &WhatIf<'_>,
-    horizon: Rate,
-) -> Result<Vec<PositionChange>, Unknown> {
-    let mut changes = Vec::new();
-    for (symbol, state) in view.book().symbols() {
-        let asset = state.margin_asset.as_ref();
-        if !asset.is_some_and(|asset| after.shares_pool(asset)) {
-            continue;
-        }
-        let flat_after = after
-            .state(symbol.as_str())
-            .is_none_or(|state| state.legs.is_flat());
-        if state.legs.is_flat() && flat_after {
-            continue;
-        }
-        let as_it_is = view.book().what_if(symbol)?;
-        let before = assess_positions(&as_it_is, symbol, horizon)?;
-        let then = assess_positions(after, symbol, horizon)?;
-        for side in [PositionSide::Both, PositionSide::Long, PositionSide::Short] {
-            let of_side = |position: &&PositionAssessment| position.position_side == side;
-            let (was, becomes) = (before.iter().find(of_side), then.iter().find(of_side));
-            if let Some(change) = position_change(view, symbol, side, was, becomes)? {
-                changes.push(change);
-            }
-        }
-    }
-    Ok(changes)
-}
-
-fn position_change(
-    view: &LiveView<'_>,
-    symbol: &Symbol,
-    position_side: PositionSide,
-    before: Option<&PositionAssessment>,
-    after: Option<&PositionAssessment>,
-) -> Result<Option<PositionChange>, Unknown> {
-    let Some(shown) = after.or(before) else {
-        return Ok(None);
+    let fee = look
+        .orders
+        .iter()
+        .filter_map(|order| order.fill)
+        .try_fold(Amount::ZERO, |sum, fill| sum.plus(fill.fee).ok())?;
+    let rate = |symbol: &Symbol| {
+        let meta = view.mirror().mark_meta(symbol.as_str());
+        meta.and_then(|meta| meta.funding_rate)
     };
-    let figures = |position: &PositionAssessment| PositionFigures {
-        liquidation: position.liquidation,
-        maintenance_margin: position.maintenance_margin,
-    };
-    let distance = |position: Option<&PositionAssessment>| match position {
-        Some(position) => position.distance(),
-        None => Ok(None),
-    };
-    let shift = match (distance(before)?, distance(after)?) {
-        (Some(before), Some(after)) => Some(before.minus(after)?),
-        _ => None,
-    };
-    Ok(Some(PositionChange {
-        symbol: symbol.clone(),
-        position_side,
-        margin_mode: shown.margin_mode,
-        quantity: after
-            .as_ref()
-            .map(|position| position.leg.quantity)
-            .unwrap_or_default(),
-        mark: shown.mark,
-        before: before.map(figures),
-        after: after.map(figures),
-        shift,
-        ticket: after.map(|position| position.ticket),
-        spill: after.map(|position| position.spill),
-        stop_beyond_liquidation: after
-            .is_some_and(|position| stop_is_beyond(view, symbol, position)),
-    }))
-}
-
-/// A protective stop whose trigger lies beyond the liquidation price never fires.
-///
-/// Source: margin-math §13.
-fn stop_is_beyond(view: &LiveView<'_>, symbol: &Symbol, position: &PositionAssessment) -> bool {
-    let long = !position.leg.quantity.is_negative();
-    let (closing, direction) = if long {
-        (Side::Sell, Direction::Down)
-    } else {
-        (Side::Buy, Direction::Up)
-    };
-    let Some(end) = position.liquidation.on(direction) else {
-        return false;
-    };
-    view.mirror().orders().of(symbol.as_str()).any(|order| {
-        let protects = order.kind.is_conditional()
-            && order.side == closing
-            && order.position_side == position.position_side;
-        let trigger = order.kind.trigger_price().filter(|_| protects);
-        trigger.is_some_and(|trigger| if long { trigger <= end } else { trigger >= end })
+    let known = proposal
+        .orders()
+        .iter()
+        .all(|order| rate(&order.symbol).is_some());
+    let paid = look
+        .positions
+        .iter()
+        .try_fold(Amount::ZERO, |sum, touched| {
+            let paid = touched.position.notional.times(rate(&touched.symbol)?);
+            sum.plus(paid.ok()?).ok()
+        });
+    Some(Costs {
+        fee,
+        funding_next: paid.filter(|_| known),
     })
 }

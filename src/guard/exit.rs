@@ -1,30 +1,64 @@
-//! Which orders are exits.
+//! Which intents are exits.
 //!
-//! Owns: the two ways in which an order cannot add risk: the exchange itself lets it only reduce,
-//! or, with fresh data, it cannot exceed the present position even after every resting order and
-//! every promise has filled.
+//! Owns: the ways in which an intent cannot add risk: the exchange itself lets it only reduce, or,
+//! with fresh data, it cannot exceed the present position even after every resting order and every
+//! promise has filled, or it is a change that takes nothing from anybody.
 //! Must not know: policy. An exit passes whatever the policy says.
 
-use crate::margin::account::{PositionMode, PositionSide, Side};
+use super::proposal::Proposal;
+use crate::margin::account::{MarginMode, PositionMode, PositionSide, Side};
 use crate::margin::amount::{ArithmeticError, Quantity};
+use crate::margin::change::Change;
 use crate::margin::order::OrderIntent;
 use crate::mirror::view::LiveView;
 
-/// True when the order cannot add risk, judged with fresh data.
+/// True when the proposal cannot add risk, judged with fresh data. Orders of a batch are counted
+/// together: each alone may stay within a position that all of them would flip.
+#[must_use]
+pub fn is_exit(view: &LiveView<'_>, proposal: &Proposal) -> bool {
+    if proposal.only_reduces() {
+        return true;
+    }
+    match proposal {
+        Proposal::Order(_) | Proposal::Orders(_) => {
+            let orders = proposal.orders();
+            !orders.is_empty() && orders.iter().all(|one| order_is_exit(view, one, orders))
+        }
+        Proposal::Change(change) => change_is_exit(view, change),
+    }
+}
+
+/// True when this order cannot add risk though all `together` fill as well.
 ///
 /// Source: design.md §5.1. Every order on the same side counts, whether it could open or not:
 /// when a reduce-only order has filled first, this one would flip the position.
 #[must_use]
-pub fn is_exit(view: &LiveView<'_>, intent: &OrderIntent) -> bool {
-    intent.only_reduces() || stays_within_position(view, intent).unwrap_or(false)
+pub fn order_is_exit(view: &LiveView<'_>, intent: &OrderIntent, together: &[OrderIntent]) -> bool {
+    intent.only_reduces() || stays_within_position(view, intent, together).unwrap_or(false)
+}
+
+/// A lower leverage of a crossed or flat symbol moves no liquidation price and takes nothing from
+/// anybody: it only reserves more (margin-math §11). A higher one frees balance for more risk.
+/// Every other change moves money or lifts a fence, and is judged: adding margin to an isolated
+/// position too, because it makes the pool smaller and the position's own loss larger.
+fn change_is_exit(view: &LiveView<'_>, change: &Change) -> bool {
+    let Change::Leverage { symbol, leverage } = change else {
+        return false;
+    };
+    view.book().state(symbol.as_str()).is_some_and(|state| {
+        state.settings.is_some_and(|settings| {
+            let fenced = settings.margin_mode == MarginMode::Isolated && !state.legs.is_flat();
+            leverage.get() <= settings.leverage.get() && !fenced
+        })
+    })
 }
 
 fn stays_within_position(
     view: &LiveView<'_>,
     intent: &OrderIntent,
+    together: &[OrderIntent],
 ) -> Result<bool, ArithmeticError> {
-    let (Some(quantity), PositionMode::OneWay) = (intent.quantity, view.book().position_mode())
-    else {
+    let PositionMode::OneWay = view.book().position_mode() else {
         return Ok(false);
     };
     let symbol = intent.symbol.as_str();
@@ -47,11 +81,19 @@ fn stays_within_position(
     else {
         return Ok(false);
     };
-    let mut together = quantity.abs().plus(resting)?;
+    let mut sum = resting;
     for promise in view.mirror().reservations().of(&intent.symbol) {
         if promise.intent.side == intent.side {
-            together = together.plus(promise.intent.quantity.unwrap_or(Quantity::ZERO))?;
+            sum = sum.plus(promise.intent.quantity.unwrap_or(Quantity::ZERO))?;
         }
     }
-    Ok(together <= held.abs())
+    for other in together {
+        if other.symbol == intent.symbol && other.side == intent.side {
+            let Some(quantity) = other.quantity else {
+                return Ok(false);
+            };
+            sum = sum.plus(quantity.abs())?;
+        }
+    }
+    Ok(sum <= held.abs())
 }

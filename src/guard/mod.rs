@@ -10,11 +10,19 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod alarm;
+mod change;
+mod contagion;
 mod decide;
+mod desk;
 pub mod exit;
+mod look;
+pub mod offer;
 pub mod policy;
+pub mod proposal;
 mod rules;
+pub mod stress;
 pub mod verdict;
 pub mod words;
+mod worst;
 
 pub use decide::{Context, Detail, decide, decide_blind};

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rust_decimal::Decimal;
 
+use super::stress::Scenario;
 use crate::margin::account::Symbol;
 use crate::margin::amount::Rate;
 
@@ -46,6 +47,8 @@ pub enum LimitKey {
     Spill,
     /// Maintenance ÷ margin balance.
     MarginRatio,
+    /// Distance with all resting and opening conditional orders filled; smaller is worse.
+    WorstCase,
     /// Set leverage of the symbol.
     Leverage,
     /// Gross notional ÷ margin balance.
@@ -60,11 +63,12 @@ pub enum LimitKey {
 
 impl LimitKey {
     /// Every key, in the order of the rules.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::LiquidationDistance,
         Self::WalletAtRisk,
         Self::Spill,
         Self::MarginRatio,
+        Self::WorstCase,
         Self::Leverage,
         Self::EffectiveLeverage,
         Self::OrderNotional,
@@ -80,6 +84,7 @@ impl LimitKey {
             Self::WalletAtRisk => "wallet_at_risk",
             Self::Spill => "spill",
             Self::MarginRatio => "margin_ratio",
+            Self::WorstCase => "worst_case",
             Self::Leverage => "leverage",
             Self::EffectiveLeverage => "effective_leverage",
             Self::OrderNotional => "order_notional",
@@ -91,7 +96,7 @@ impl LimitKey {
     /// True when a smaller value is worse.
     #[must_use]
     pub const fn smaller_is_worse(self) -> bool {
-        matches!(self, Self::LiquidationDistance)
+        matches!(self, Self::LiquidationDistance | Self::WorstCase)
     }
 
     /// True when the value is a fraction of something (0.1 is 10 %).
@@ -102,6 +107,7 @@ impl LimitKey {
             | Self::WalletAtRisk
             | Self::Spill
             | Self::MarginRatio
+            | Self::WorstCase
             | Self::PriceCollar => true,
             Self::Leverage
             | Self::EffectiveLeverage
@@ -121,6 +127,7 @@ impl LimitKey {
             Self::WalletAtRisk => Limit::of(hundredths(35), hundredths(60)),
             Self::Spill => Limit::of(hundredths(10), hundredths(40)),
             Self::MarginRatio => Limit::of(hundredths(30), hundredths(50)),
+            Self::WorstCase => Limit::of(hundredths(10), hundredths(5)),
             Self::Leverage => Limit::of(Decimal::from(20), Decimal::from(50)),
             Self::EffectiveLeverage => Limit::of(Decimal::from(3), Decimal::from(6)),
             Self::OrderNotional | Self::PositionNotional => Limit::OFF,
@@ -194,6 +201,8 @@ pub struct Policy {
     pub isolated_only: IsolatedOnly,
     /// The general limits.
     pub limits: Limits,
+    /// Scenarios by name; some of them must be survived.
+    pub stress: BTreeMap<String, Scenario>,
     /// Limits of single symbols.
     pub of_symbol: BTreeMap<Symbol, Overrides>,
     /// Limits of single clients; they win over those of the symbol.
@@ -209,6 +218,10 @@ impl Default for Policy {
             symbols: BTreeSet::new(),
             isolated_only: IsolatedOnly::These(BTreeSet::new()),
             limits: Limits::default(),
+            stress: super::stress::shipped()
+                .into_iter()
+                .map(|(name, scenario)| (name.to_owned(), scenario))
+                .collect(),
             of_symbol: BTreeMap::new(),
             of_client: BTreeMap::new(),
         }
@@ -219,12 +232,17 @@ impl Policy {
     /// The limit that holds for this symbol and client.
     #[must_use]
     pub fn limit(&self, key: LimitKey, symbol: &Symbol, client: Option<&str>) -> Limit {
+        self.limit_for(key, Some(symbol), client)
+    }
+
+    /// The limit that holds for this client, and this symbol if it is about one.
+    #[must_use]
+    pub fn limit_for(&self, key: LimitKey, symbol: Option<&Symbol>, client: Option<&str>) -> Limit {
         let of_client = client
             .and_then(|client| self.of_client.get(client))
             .and_then(|overrides| overrides.get(&key));
-        let of_symbol = self
-            .of_symbol
-            .get(symbol)
+        let of_symbol = symbol
+            .and_then(|symbol| self.of_symbol.get(symbol))
             .and_then(|overrides| overrides.get(&key));
         of_client
             .or(of_symbol)
@@ -245,7 +263,16 @@ impl Policy {
             let (old, new) = (self.limits.get(key), other.limits.get(key));
             looser(key, old.warn, new.warn) || looser(key, old.reject, new.reject)
         });
+        // A scenario that is gone or asks for less is looser; one that shocks differently may be.
+        let stress = self.stress.iter().any(|(name, old)| {
+            old.required.is_some()
+                && other
+                    .stress
+                    .get(name)
+                    .is_none_or(|new| new.required < old.required || new.shock != old.shock)
+        });
         limits
+            || stress
             || self.of_symbol != other.of_symbol
             || self.of_client != other.of_client
             || (!self.symbols.is_empty() && !other.symbols.is_subset(&self.symbols))

@@ -6,11 +6,15 @@
 
 use rust_decimal::Decimal;
 
+use super::offer::Alternative;
+use super::proposal::Proposal;
+use super::stress::StressOutcome;
 use crate::margin::account::{MarginMode, PositionSide, Symbol};
 use crate::margin::amount::{Amount, Leverage, MarkPrice, Quantity, Rate};
 use crate::margin::liquidation::LiquidationPrices;
-use crate::margin::order::OrderIntent;
+use crate::margin::order::OrderId;
 use crate::margin::pool::PoolAssessment;
+use crate::margin::position::Overrun;
 use crate::margin::project::{Fill, IsolatedTwin};
 use crate::mirror::plane::Plane;
 
@@ -118,6 +122,10 @@ pub enum Code {
     Spill,
     /// Maintenance margin takes too much of the margin balance.
     MarginRatio,
+    /// Too near to liquidation once every working order has filled on its bad side.
+    WorstCase,
+    /// A scenario that must be survived is not.
+    Stress,
     /// The symbol's set leverage is too high.
     Leverage,
     /// Gross notional is too many times the margin balance.
@@ -132,7 +140,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, in precedence.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::NotReady,
         Self::AuditUnavailable,
         Self::UnsupportedAccount,
@@ -147,6 +155,8 @@ impl Code {
         Self::WalletAtRisk,
         Self::Spill,
         Self::MarginRatio,
+        Self::WorstCase,
+        Self::Stress,
         Self::Leverage,
         Self::EffectiveLeverage,
         Self::OrderNotional,
@@ -172,6 +182,8 @@ impl Code {
             Self::WalletAtRisk => "WALLET_AT_RISK",
             Self::Spill => "SPILL",
             Self::MarginRatio => "MARGIN_RATIO",
+            Self::WorstCase => "WORST_CASE",
+            Self::Stress => "STRESS",
             Self::Leverage => "LEVERAGE",
             Self::EffectiveLeverage => "EFFECTIVE_LEVERAGE",
             Self::OrderNotional => "ORDER_NOTIONAL",
@@ -189,6 +201,8 @@ impl Code {
             | Self::WalletAtRisk
             | Self::Spill
             | Self::MarginRatio
+            | Self::WorstCase
+            | Self::Stress
             | Self::EffectiveLeverage => Retry::WhenMarginRecovers,
             Self::UnsupportedAccount
             | Self::UnknownSymbol
@@ -310,8 +324,67 @@ pub struct PositionChange {
     pub ticket: Option<Amount>,
     /// What the rest of the wallet pays for it.
     pub spill: Option<Amount>,
+    /// What it draws from the rest of the wallet, now and at its end.
+    pub overrun: Option<Overrun>,
     /// A stop of this position lies beyond its liquidation price and would never fire.
     pub stop_beyond_liquidation: bool,
+    /// A stop of this position lies within fee and slippage of its liquidation price: it fires and
+    /// may still fill too late.
+    pub stop_near_liquidation: bool,
+}
+
+/// A working order that may come too late.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndangeredOrder {
+    /// Contract.
+    pub symbol: Symbol,
+    /// The order, by its number.
+    pub id: OrderId,
+    /// What is wrong with it.
+    pub danger: OrderDanger,
+}
+
+/// Why a protective order may not protect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OrderDanger {
+    /// Its trigger lies beyond the liquidation price.
+    BeyondLiquidation,
+    /// Its trigger lies within fee and slippage of the liquidation price.
+    NearLiquidation,
+    /// Other orders of its side may fill first and leave it nothing to reduce (-2022).
+    MayBeOvertaken,
+}
+
+impl OrderDanger {
+    /// Every danger.
+    pub const ALL: [Self; 3] = [
+        Self::BeyondLiquidation,
+        Self::NearLiquidation,
+        Self::MayBeOvertaken,
+    ];
+
+    /// The name on the socket.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::BeyondLiquidation => "beyond_liquidation",
+            Self::NearLiquidation => "near_liquidation",
+            Self::MayBeOvertaken => "may_be_overtaken",
+        }
+    }
+}
+
+/// The pool if everything that works fills on its bad side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorstCase {
+    /// The pool in the worst of the looks.
+    pub pool: PoolAssessment,
+    /// How many working orders could open.
+    pub orders: usize,
+    /// The leg whose loss makes the worst look, if that is it.
+    pub leg_removed: Option<(Symbol, PositionSide)>,
+    /// Orders that may not protect; only in a full judgement.
+    pub endangered: Vec<EndangeredOrder>,
 }
 
 /// Figures of one position at one instant.
@@ -346,44 +419,79 @@ pub struct Judgement {
     pub certainty: Certainty,
     /// The guard's own state.
     pub ladder: Ladder,
-    /// The order is an exit: it cannot add risk.
+    /// It is an exit: it cannot add risk.
     pub is_exit: bool,
-    /// How it was taken to fill.
-    pub fill: Option<Fill>,
-    /// Margin mode and leverage in force.
-    pub settings: Option<(MarginMode, Leverage)>,
+    /// Its orders one by one, in the order they were given; none for a change.
+    pub orders: Vec<OrderJudgement>,
     /// The pool as it is.
     pub before: Option<PoolAssessment>,
     /// The pool as it would be, reservations included.
     pub after: Option<PoolAssessment>,
     /// Positions before and after; only in a full judgement.
     pub positions: Vec<PositionChange>,
+    /// Contracts whose crossed positions are liquidated together; only in a full judgement.
+    pub dies_together: Vec<Symbol>,
+    /// The pool if everything that works fills on its bad side.
+    pub worst_case: Option<WorstCase>,
+    /// The scenarios: all in a full judgement, else the ones that had to be computed.
+    pub stress: Vec<StressOutcome>,
     /// The same order in isolated mode.
     pub isolated_twin: Option<IsolatedTwin>,
     /// Fee and funding.
     pub costs: Option<Costs>,
     /// Figures that could not be supported.
     pub missing: Vec<MissingFigure>,
-    /// The permission to send exactly this order; `None` when it is rejected.
+    /// What would pass instead.
+    pub alternatives: Vec<Alternative>,
+    /// How often a pool was assessed for all of this.
+    pub assessments: u32,
+    /// The permission to send exactly this; `None` when it is rejected.
     pub cleared: Option<Cleared>,
 }
 
-/// Proof that a verdict let an order pass. Only [`super::decide()`] and [`super::decide_blind`] make
-/// one; whoever forwards an order asks for it.
+impl Judgement {
+    /// How its first order was taken to fill.
+    #[must_use]
+    pub fn fill(&self) -> Option<Fill> {
+        self.orders.first().and_then(|order| order.fill)
+    }
+
+    /// Margin mode and leverage in force for its first order.
+    #[must_use]
+    pub fn settings(&self) -> Option<(MarginMode, Leverage)> {
+        self.orders.first().and_then(|order| order.settings)
+    }
+}
+
+/// What was found of one order by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderJudgement {
+    /// It cannot add risk, and may be sent whatever becomes of the rest of its batch.
+    pub is_exit: bool,
+    /// How it was taken to fill.
+    pub fill: Option<Fill>,
+    /// Margin mode and leverage in force.
+    pub settings: Option<(MarginMode, Leverage)>,
+    /// The hardest finding that is about this order.
+    pub level: Option<Level>,
+}
+
+/// Proof that a verdict let something pass. Only [`super::decide()`] and [`super::decide_blind`]
+/// make one; whoever forwards an order asks for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cleared {
-    intent: OrderIntent,
+    proposal: Proposal,
 }
 
 impl Cleared {
-    pub(super) const fn mint(intent: OrderIntent) -> Self {
-        Self { intent }
+    pub(super) const fn mint(proposal: Proposal) -> Self {
+        Self { proposal }
     }
 
-    /// The order that was let pass: what is sent must still mean this.
+    /// What was let pass: what is sent must still mean this.
     #[must_use]
-    pub const fn intent(&self) -> &OrderIntent {
-        &self.intent
+    pub const fn proposal(&self) -> &Proposal {
+        &self.proposal
     }
 }
 

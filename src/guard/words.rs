@@ -6,7 +6,8 @@
 
 use rust_decimal::{Decimal, RoundingStrategy};
 
-use crate::margin::amount::{Amount, Rate};
+use crate::margin::account::{MarginMode, Symbol};
+use crate::margin::amount::{Amount, Leverage, Rate};
 use crate::margin::liquidation::Direction;
 use crate::margin::pool::{AdverseMove, CommonMove, FirstKiller, PoolAssessment, Survival};
 
@@ -75,25 +76,39 @@ pub fn killer(killer: &FirstKiller) -> String {
     )
 }
 
+/// What moves when all held symbols of a pool move: the one symbol when it is the only one.
+fn together(pool: &PoolAssessment) -> &str {
+    let alone = match &pool.survival {
+        Survival::Alive { first_killer, .. } => first_killer.as_ref(),
+        Survival::Liquidatable => None,
+    };
+    match (pool.held, alone) {
+        (1, Some(killer)) => killer.symbol.as_str(),
+        (1, None) => "the held symbol",
+        _ => "all held symbols together",
+    }
+}
+
 /// "a 4.1 % fall of all held symbols together".
 #[must_use]
-pub fn common(common: CommonMove) -> String {
+pub fn common(common: CommonMove, pool: &PoolAssessment) -> String {
     let by = percent(common.by.get(), Careful::Down);
     format!(
-        "{} {by} {} of all held symbols together",
+        "{} {by} {} of {}",
         article(&by),
-        movement(common.direction)
+        movement(common.direction),
+        together(pool)
     )
 }
 
 /// "a 10 % fall of BTCUSDT" for any adverse move.
 #[must_use]
-pub fn adverse_move(adverse: &AdverseMove) -> String {
+pub fn adverse_move(adverse: &AdverseMove, pool: &PoolAssessment) -> String {
     let by = percent(adverse.by.get(), Careful::Down);
     let what = adverse
         .symbol
         .as_ref()
-        .map_or("all held symbols together", |s| s.as_str());
+        .map_or_else(|| together(pool), |s| s.as_str());
     format!(
         "{} {by} {} of {what}",
         article(&by),
@@ -103,18 +118,72 @@ pub fn adverse_move(adverse: &AdverseMove) -> String {
 
 /// The move behind a pool's distance.
 #[must_use]
-pub fn nearest_end(survival: &Survival) -> Option<String> {
-    match survival {
+pub fn nearest_end(pool: &PoolAssessment) -> Option<String> {
+    match &pool.survival {
         Survival::Liquidatable => None,
         Survival::Alive {
             first_killer,
             common_move,
         } => match (first_killer, common_move) {
-            (Some(alone), Some(together)) if together.by < alone.by => Some(common(*together)),
+            (Some(alone), Some(together)) if together.by < alone.by => {
+                Some(common(*together, pool))
+            }
             (Some(alone), _) => Some(killer(alone)),
-            (None, Some(together)) => Some(common(*together)),
+            (None, Some(together)) => Some(common(*together, pool)),
             (None, None) => None,
         },
+    }
+}
+
+/// "the working order" or "all 7 working orders".
+#[must_use]
+pub fn orders(count: usize) -> String {
+    match count {
+        1 => "the working order".to_owned(),
+        2 => "both working orders".to_owned(),
+        count => format!("all {count} working orders"),
+    }
+}
+
+/// "crossed" or "isolated".
+#[must_use]
+pub const fn margin_mode(mode: MarginMode) -> &'static str {
+    match mode {
+        MarginMode::Crossed => "crossed",
+        MarginMode::Isolated => "isolated",
+    }
+}
+
+/// A leverage beyond its limit.
+#[must_use]
+pub fn leverage(symbol: &Symbol, set: Leverage, limit: Decimal) -> String {
+    format!(
+        "{symbol} is set to {}x leverage; your limit is {}x.",
+        set.get(),
+        limit.normalize()
+    )
+}
+
+/// "BTCUSDT and ETHUSDT are liquidated", at most five by name.
+#[must_use]
+pub fn dying(symbols: &[Symbol]) -> String {
+    match symbols {
+        [] => "the pool is liquidated".to_owned(),
+        [one] => format!("{one} is liquidated"),
+        several => format!("{} are liquidated", listed(several)),
+    }
+}
+
+/// "A, B and C", at most five by name.
+#[must_use]
+pub fn listed(symbols: &[Symbol]) -> String {
+    let named: Vec<&str> = symbols.iter().take(5).map(Symbol::as_str).collect();
+    let more = symbols.len().saturating_sub(named.len());
+    match (named.as_slice(), more) {
+        ([], _) => "nothing".to_owned(),
+        ([one], 0) => (*one).to_owned(),
+        ([first @ .., last], 0) => format!("{} and {last}", first.join(", ")),
+        (named, more) => format!("{} and {more} more", named.join(", ")),
     }
 }
 
@@ -137,10 +206,11 @@ pub fn limit_percent(limit: Decimal) -> String {
 
 /// What an allowed order comes to, in one sentence.
 #[must_use]
-pub fn allowed(pool: &PoolAssessment) -> String {
-    match nearest_end(&pool.survival) {
+pub fn allowed(pool: &PoolAssessment, when: &str) -> String {
+    match nearest_end(pool) {
         Some(end) => format!(
-            "Within your limits: after this order {end} would liquidate {}.",
+            "Within your limits: {} {end} would liquidate {}.",
+            when.to_lowercase(),
             crossed_positions(pool)
         ),
         None if pool.held == 0 => {

@@ -391,6 +391,18 @@ impl Book {
         Ok(WhatIf::new(self, asset))
     }
 
+    /// The account as it would be, beginning as it is, for the pool of this margin asset.
+    ///
+    /// # Errors
+    /// [`Unknown::Balance`] when there is no such pool.
+    pub fn what_if_in(&self, asset: &Asset) -> Result<WhatIf<'_>, Unknown> {
+        let (asset, _) = self
+            .pools
+            .get_key_value(asset)
+            .ok_or_else(|| Unknown::Balance(asset.clone()))?;
+        Ok(WhatIf::new(self, asset))
+    }
+
     /// One asset's pool with what the overlay puts over it.
     pub(super) fn view<'a>(
         &'a self,

@@ -18,6 +18,7 @@ pub mod amount;
 pub mod attribution;
 pub mod book;
 pub mod bracket;
+pub mod change;
 pub mod collateral;
 pub mod contribution;
 pub mod liquidation;
@@ -25,7 +26,9 @@ pub mod order;
 pub mod pool;
 pub mod position;
 pub mod project;
+pub mod shock;
 mod what_if;
+pub mod worst;
 
 #[cfg(test)]
 mod joint_properties;

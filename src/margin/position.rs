@@ -66,6 +66,63 @@ impl PositionAssessment {
     }
 }
 
+/// What a position draws from the rest of the wallet. Money is in its margin asset.
+///
+/// Source: margin-math §18.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overrun {
+    /// Loss beyond the ticket that the rest of the wallet pays already.
+    pub spill_now: Amount,
+    /// Loss beyond the ticket at the liquidation price on the losing side; `None` when there is
+    /// none.
+    pub spill_at_liquidation: Option<Amount>,
+    /// The loss at that price as a multiple of the ticket; where there is none, of a long the loss
+    /// at zero, and of a short `None`: it is unbounded.
+    pub loss_multiple: Option<Rate>,
+}
+
+/// What a position draws from the rest of the wallet; an isolated one draws nothing beyond what it
+/// was assigned, and is not asked.
+///
+/// Source: margin-math §18 (short without a liquidation price: unbounded; long: its leverage at
+/// entry, because the price cannot fall below zero).
+///
+/// # Errors
+/// [`ArithmeticError`] when figures do not fit 28 digits.
+pub fn overrun(position: &PositionAssessment) -> Result<Option<Overrun>, ArithmeticError> {
+    if position.margin_mode == MarginMode::Isolated || !position.ticket.is_positive() {
+        return Ok(None);
+    }
+    let short = position.leg.quantity.is_negative();
+    let against = if short {
+        Direction::Up
+    } else {
+        Direction::Down
+    };
+    let beyond = |loss: Amount| Ok(loss.minus(position.ticket)?.max(Amount::ZERO));
+    let loss_at = |price: Price| {
+        let worth = price_times_quantity(price, &position.leg)?;
+        Ok(position.leg.entry_cost.minus(worth)?.as_amount())
+    };
+    let end = match position.liquidation {
+        LiquidationPrices::AlreadyLiquidatable => Some(position.mark.price()),
+        LiquidationPrices::Alive { .. } => position.liquidation.on(against),
+    };
+    let loss_at_end = end.map(loss_at).transpose()?;
+    let worst = match loss_at_end {
+        Some(loss) => Some(loss),
+        None if short => None,
+        None => Some(loss_at(Price::ZERO)?),
+    };
+    Ok(Some(Overrun {
+        spill_now: beyond(position.unrealized_pnl.negated())?,
+        spill_at_liquidation: loss_at_end.map(beyond).transpose()?,
+        loss_multiple: worst
+            .map(|loss| loss.max(Amount::ZERO).over(position.ticket))
+            .transpose()?,
+    }))
+}
+
 /// The positions of one symbol in the account that would be.
 ///
 /// # Errors

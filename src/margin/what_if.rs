@@ -183,6 +183,40 @@ impl<'a> WhatIf<'a> {
         Ok(())
     }
 
+    /// Moves money into (positive) or out of the crossed wallet of the asset it was made for.
+    ///
+    /// # Errors
+    /// [`Unknown::Arithmetic`] when digits would be lost.
+    pub fn move_wallet(&mut self, by: Amount) -> Result<(), Unknown> {
+        self.change.wallet_change = self.change.wallet_change.plus(by)?;
+        Ok(())
+    }
+
+    /// Every symbol of this pool that holds something in this state.
+    pub fn held(&self) -> impl Iterator<Item = (&Symbol, &SymbolState)> {
+        let symbols = self.book.symbols().enumerate();
+        symbols.filter_map(|(index, (symbol, known))| {
+            let mut replaced = self.changes().flat_map(|change| &change.replaced);
+            let state = replaced
+                .find(|replaced| replaced.id.index() == index)
+                .map_or(known, |replaced| &replaced.state);
+            let here = state
+                .margin_asset
+                .as_ref()
+                .is_some_and(|asset| self.shares_pool(asset));
+            (here && !state.legs.is_flat()).then_some((symbol, state))
+        })
+    }
+
+    /// What crossed positions of the asset it was made for share in this state, without unrealised
+    /// profit.
+    ///
+    /// # Errors
+    /// What is not known.
+    pub fn cross_wallet_balance(&self) -> Result<Amount, Unknown> {
+        Ok(self.single()?.cross_wallet_balance)
+    }
+
     /// What is put over an asset's pool.
     fn overlay(&self, asset: &Asset) -> Overlay<'_> {
         let mut changes = self.changes();

@@ -73,23 +73,18 @@ impl Reservations {
         self.open.push(reservation);
     }
 
-    /// Gives the room back: the order was refused or never sent.
-    pub fn release(&mut self, decision_id: &str) -> Option<Reservation> {
-        let index = self
-            .open
-            .iter()
-            .position(|open| open.decision_id == decision_id)?;
-        Some(self.open.remove(index))
+    /// Gives the room back: the orders of this decision were refused or never sent.
+    pub fn release(&mut self, decision_id: &str) {
+        self.open.retain(|open| open.decision_id != decision_id);
     }
 
-    /// The order's outcome is not known: its room is kept beyond the usual time.
+    /// The outcome of this decision's orders is not known: their room is kept beyond the usual
+    /// time.
     pub fn keep(&mut self, decision_id: &str) {
-        if let Some(open) = self
-            .open
-            .iter_mut()
-            .find(|open| open.decision_id == decision_id)
-        {
-            open.outcome_unknown = true;
+        for open in &mut self.open {
+            if open.decision_id == decision_id {
+                open.outcome_unknown = true;
+            }
         }
     }
 

@@ -56,9 +56,12 @@ fn an_order_within_the_limits_is_allowed_with_all_its_figures() {
     assert_eq!(position["after"]["liquidationPrice"], "0");
     assert_eq!(position["after"]["liquidationBelow"], Value::Null);
     assert_eq!(position["positionAmt"], "0.06");
-    assert_eq!(answer["worstCase"], Value::Null);
-    let missing = answer["inputs"]["missing"].as_array().unwrap();
-    assert!(missing.iter().any(|entry| entry["path"] == "worstCase"));
+    assert_eq!(answer["worstCase"]["orders"], 0);
+    assert_eq!(
+        answer["worstCase"]["headroom"],
+        answer["account"]["after"]["headroom"]
+    );
+    assert_eq!(answer["stress"].as_array().unwrap().len(), 8);
     assert!(
         answer["inputs"]["planes"]["account"]["fresh"]
             .as_bool()
@@ -155,14 +158,27 @@ fn a_misspelt_field_is_named() {
     assert_eq!(refused(twice, ""), field("order.quantity"));
     let nested = r#"{"symbol":"BTCUSDT","side":"BUY","type":"MARKET","quantity":{"value":1}}"#;
     assert_eq!(refused(nested, ""), field("order.quantity"));
-    let later = daemon.post("/v1/check", r#"{"orders":[]}"#).error();
+    let batch = |orders: &str| {
+        daemon
+            .post("/v1/check", &format!(r#"{{"orders":[{orders}]}}"#))
+            .error()
+    };
+    assert_eq!(batch(""), field("orders"));
+    let bad = r#"{"symbol":"BTCUSDT","side":"BUY","type":"MARKET","quantity":"much"}"#;
     assert_eq!(
-        later,
-        (
-            400,
-            "NOT_SUPPORTED_YET".to_owned(),
-            Some("orders".to_owned())
-        )
+        batch(&format!("{SMALL},{SMALL},{bad}")),
+        field("orders[2].quantity")
+    );
+    let change = |fields: &str| {
+        daemon
+            .post("/v1/check", &format!(r#"{{"change":{{{fields}}}}}"#))
+            .error()
+    };
+    assert_eq!(change(r#""symbol":"BTCUSDT""#), field("change.kind"));
+    assert_eq!(change(r#""kind":"borrow""#), field("change.kind"));
+    assert_eq!(
+        change(r#""kind":"leverage","symbol":"BTCUSDT","leverage":0"#),
+        field("change.leverage")
     );
     let broken = daemon.post("/v1/check", r#"{"order":"#).error();
     assert_eq!((broken.0, broken.1.as_str()), (400, "BAD_REQUEST"));

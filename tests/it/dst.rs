@@ -281,7 +281,7 @@ impl Run {
             words.push_str(" reduce-only");
         }
         let asked = Asked {
-            intent: wanted(&words),
+            proposal: wanted(&words).into(),
             client: None,
             dry_run: true,
             detail: Detail::Full,

@@ -15,7 +15,7 @@ async fn c01_leverage_changed_in_silence_is_found_within_a_minute() {
     let live = Live::within(SCENE, 1).await;
     live.say("silent leverage BTCUSDT 50");
     tokio::time::sleep(Duration::from_secs(60)).await;
-    let (_, leverage) = live.check("BTCUSDT buy 0.01").await.settings.unwrap();
+    let (_, leverage) = live.check("BTCUSDT buy 0.01").await.settings().unwrap();
     assert_eq!(leverage.get(), 50);
     live.end().await;
 }
@@ -23,7 +23,7 @@ async fn c01_leverage_changed_in_silence_is_found_within_a_minute() {
 #[tokio::test(start_paused = true)]
 async fn c02_a_margin_type_is_followed_with_and_without_an_event() {
     let live = Live::within(SCENE, 1).await;
-    let mode = async || live.check("BTCUSDT buy 0.01").await.settings.unwrap().0;
+    let mode = async || live.check("BTCUSDT buy 0.01").await.settings().unwrap().0;
     assert_eq!(mode().await, MarginMode::Crossed);
     live.say("margin BTCUSDT isolated");
     tokio::time::sleep(Duration::from_millis(50)).await;

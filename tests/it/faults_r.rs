@@ -78,7 +78,7 @@ fn r04_settings_that_are_not_listed_are_unknown_and_never_a_default() {
 async fn r04_settings_of_a_symbol_that_was_never_held_are_read_where_they_are() {
     let live = Live::within(&format!("{SCENE}\nmargin SOLUSDT isolated\n"), 1).await;
     let judgement = live.check("SOLUSDT buy 1").await;
-    let (mode, leverage) = judgement.settings.unwrap();
+    let (mode, leverage) = judgement.settings().unwrap();
     assert_eq!(mode, crossguard::margin::account::MarginMode::Isolated);
     assert_eq!(leverage.get(), 10);
     live.end().await;
@@ -89,7 +89,7 @@ fn r08_an_unknown_outcome_keeps_its_room_until_the_order_is_seen() {
     let mut rig = Rig::from_text(LONG).0;
     let ask = Ask {
         ticket: 1,
-        intent: wanted("BTCUSDT buy 0.1 @ 59000 id mine"),
+        proposal: wanted("BTCUSDT buy 0.1 @ 59000 id mine").into(),
         client: None,
         dry_run: false,
         detail: Detail::Brief,

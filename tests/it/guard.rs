@@ -220,7 +220,7 @@ fn s11_a_question_about_an_unseen_symbol_waits_for_its_first_mark() {
     let ask = |ticket| {
         Input::Check(Box::new(Ask {
             ticket,
-            intent: order("ETHUSDT buy 0.1"),
+            proposal: order("ETHUSDT buy 0.1").into(),
             client: None,
             dry_run: true,
             detail: Detail::Brief,
@@ -255,7 +255,7 @@ fn a_question_that_waited_in_vain_is_rejected() {
     let mut rig = rig();
     let ask = Ask {
         ticket: 9,
-        intent: order("ETHUSDT buy 0.1"),
+        proposal: order("ETHUSDT buy 0.1").into(),
         client: None,
         dry_run: false,
         detail: Detail::Brief,
@@ -369,7 +369,7 @@ fn notional_limits_and_overrides_of_clients() {
     );
     let ask = Ask {
         ticket: 1,
-        intent: order("BTCUSDT buy 0.02"),
+        proposal: order("BTCUSDT buy 0.02").into(),
         client: Some("trusted".to_owned()),
         dry_run: true,
         detail: Detail::Brief,
@@ -410,7 +410,7 @@ fn l07_the_machine_slept_and_everything_is_read_anew() {
     woken.wall_ms += 3_600_000;
     let ask = Ask {
         ticket: 1,
-        intent: order("BTCUSDT buy 0.01"),
+        proposal: order("BTCUSDT buy 0.01").into(),
         client: None,
         dry_run: true,
         detail: Detail::Brief,

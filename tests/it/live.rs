@@ -294,7 +294,7 @@ impl Live {
             panic!("{words}")
         };
         let asked = Asked {
-            intent: rig::intent(&line),
+            proposal: rig::intent(&line).into(),
             client: None,
             dry_run: true,
             detail: Detail::Full,

@@ -8,6 +8,7 @@ use crossguard::daemon::core::{Ask, Core, Input, Output, PolicyInForce};
 use crossguard::daemon::report::Answer;
 use crossguard::guard::Detail;
 use crossguard::guard::policy::Policy;
+use crossguard::guard::proposal::Proposal;
 use crossguard::margin::account::{
     Asset, AssetMode, Lot, MarginMode, PositionMode, PositionSide, Rules, Settings, Side, Symbol,
 };
@@ -135,10 +136,10 @@ impl Rig {
     }
 
     /// Asks whether an order may be sent.
-    pub(crate) fn ask(&mut self, intent: OrderIntent, dry_run: bool) -> Answer {
+    pub(crate) fn ask(&mut self, proposal: impl Into<Proposal>, dry_run: bool) -> Answer {
         let ask = Ask {
             ticket: 1,
-            intent,
+            proposal: proposal.into(),
             client: None,
             dry_run,
             detail: Detail::Full,

@@ -6,22 +6,27 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::account::{LIQUIDATABLE_NOW, callback, liquidation};
 use super::figure::Figure;
 use super::inputs::{Inputs, MissingEntry, Planes};
 use super::names;
 use super::pool::{self, PoolFigures, PoolSafety};
+use super::ways::{self, Alternative, Stress, WorstCase};
 use crate::daemon::report;
+use crate::guard::proposal::Proposal;
 use crate::guard::verdict::{self, Judgement, PositionFigures};
+use crate::margin::account::Symbol;
+use crate::margin::amount::cut;
 use crate::margin::order::{OrderIntent, OrderKind};
 use crate::margin::project;
 
 /// What the server knows beside the spine's answer.
 #[derive(Debug, Clone, Copy)]
 pub struct Told<'a> {
-    /// The order that was asked about.
-    pub intent: &'a OrderIntent,
+    /// What was asked about.
+    pub proposal: &'a Proposal,
     /// Who asked.
     pub client: Option<&'a str>,
     /// No room was promised.
@@ -106,22 +111,26 @@ pub struct CheckAnswer<'a> {
     pub client: Option<Cow<'a, str>>,
     /// No room was promised.
     pub dry_run: bool,
-    /// The order as it was understood.
-    pub order: OrderEcho<'a>,
+    /// The order as it was understood; `null` for a batch or a change.
+    pub order: Option<OrderEcho<'a>>,
+    /// The orders of a batch as they were understood.
+    pub orders: Vec<OrderEcho<'a>>,
+    /// The change as it was understood; `null` for orders.
+    pub change: Option<Value>,
     /// The pool's figures.
     pub account: BeforeAfter<PoolFigures<'a>>,
     /// The pool's safety.
     pub pool: PoolChange<'a>,
     /// Every position of the pool.
     pub positions: Vec<PositionChange<'a>>,
-    /// The pool if every resting order fills on its bad side: not computed by this version.
-    pub worst_case: Option<Never>,
-    /// Named scenarios: none are computed by this version.
-    pub stress: Vec<Never>,
+    /// The pool if every working order fills on its bad side; `null` when not known.
+    pub worst_case: Option<WorstCase<'a>>,
+    /// The scenarios of the policy.
+    pub stress: Vec<Stress<'a>>,
     /// The same order in isolated mode; `null` when it opens nothing.
     pub isolated_twin: Option<IsolatedTwin>,
-    /// Counter-offers: none are computed by this version.
-    pub alternatives: Vec<Never>,
+    /// What would pass instead, with every warning and every refusal.
+    pub alternatives: Vec<Alternative<'a>>,
     /// Fee and funding.
     pub costs: Option<Costs>,
     /// What it rests on.
@@ -129,10 +138,6 @@ pub struct CheckAnswer<'a> {
     /// Time the check took, in microseconds.
     pub micros: i64,
 }
-
-/// A value that this version never has.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Never {}
 
 /// A value as it is and as it would be.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -190,7 +195,7 @@ pub struct OrderEcho<'a> {
 
 /// The pool's safety before and after.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 pub struct PoolChange<'a> {
     /// The pool's asset; `null` when not known.
     pub asset: Option<Cow<'a, str>>,
@@ -198,6 +203,8 @@ pub struct PoolChange<'a> {
     pub before: Option<PoolSafety<'a>>,
     /// As it would be; `null` when not known.
     pub after: Option<PoolSafety<'a>>,
+    /// Contracts whose crossed positions are liquidated together, afterwards.
+    pub dies_together: Vec<Cow<'a, str>>,
 }
 
 /// One position before and after.
@@ -225,8 +232,17 @@ pub struct PositionChange<'a> {
     pub ticket: Figure,
     /// What the rest of the wallet pays for it; `null` when it would be gone.
     pub spill: Figure,
+    /// Loss beyond the ticket that the rest of the wallet pays already; `null` when isolated.
+    pub spill_now: Figure,
+    /// The same at the liquidation price on its losing side; `null` when there is none.
+    pub spill_at_liquidation: Figure,
+    /// The loss there as a multiple of the ticket; of a long without such a price the loss at zero;
+    /// `null` when isolated or unbounded.
+    pub loss_multiple: Figure,
     /// A stop of this position lies beyond its liquidation price and would never fire.
     pub stop_beyond_liquidation: bool,
+    /// A stop of this position lies within fee and slippage of its liquidation price.
+    pub stop_near_liquidation: bool,
 }
 
 /// Figures of one position at one instant.
@@ -334,14 +350,30 @@ impl<'a> CheckAnswer<'a> {
             time: answer.time_ms,
             client: told.client.map(Cow::Borrowed),
             dry_run: told.dry_run,
-            order: OrderEcho::of(told.intent, judgement),
-            pool: PoolChange::of(&account),
+            order: match told.proposal {
+                Proposal::Order(intent) => Some(OrderEcho::of(intent, judgement, 0)),
+                Proposal::Orders(_) | Proposal::Change(_) => None,
+            },
+            orders: match told.proposal {
+                Proposal::Orders(intents) => intents
+                    .iter()
+                    .enumerate()
+                    .map(|(place, intent)| OrderEcho::of(intent, judgement, place))
+                    .collect(),
+                Proposal::Order(_) | Proposal::Change(_) => Vec::new(),
+            },
+            change: told.proposal.change().map(ways::change),
+            pool: PoolChange::of(&account, &judgement.dies_together),
             account,
             positions,
-            worst_case: None,
-            stress: Vec::new(),
+            worst_case: judgement.worst_case.as_ref().map(WorstCase::from),
+            stress: judgement.stress.iter().map(Stress::from).collect(),
             isolated_twin: judgement.isolated_twin.as_ref().map(IsolatedTwin::from),
-            alternatives: Vec::new(),
+            alternatives: judgement
+                .alternatives
+                .iter()
+                .map(Alternative::from)
+                .collect(),
             costs: judgement.costs.as_ref().map(Costs::from),
             inputs,
             micros: told.micros,
@@ -350,10 +382,11 @@ impl<'a> CheckAnswer<'a> {
 }
 
 impl<'a> OrderEcho<'a> {
-    fn of(intent: &'a OrderIntent, judgement: &Judgement) -> Self {
+    fn of(intent: &'a OrderIntent, judgement: &Judgement, place: usize) -> Self {
         let price = |price: Option<_>| price.map_or(Figure::NONE, Figure::price);
-        let fill = judgement.fill;
-        let (mode, leverage) = judgement.settings.unzip();
+        let judged = judgement.orders.get(place);
+        let fill = judged.and_then(|order| order.fill);
+        let (mode, leverage) = judged.and_then(|order| order.settings).unzip();
         Self {
             symbol: Cow::Borrowed(intent.symbol.as_str()),
             side: Cow::Borrowed(names::side(intent.side)),
@@ -367,7 +400,7 @@ impl<'a> OrderEcho<'a> {
             reduce_only: intent.reduce_only,
             close_position: intent.close_position,
             new_client_order_id: intent.client_order_id.as_deref().map(Cow::Borrowed),
-            exit: judgement.is_exit,
+            exit: judged.map_or(judgement.is_exit, |order| order.is_exit),
             price_used: price(fill.map(|fill| fill.price)),
             price_source: fill.map(|fill| Cow::Borrowed(names::price_source(fill.price_source))),
             quantity_used: fill.map_or(Figure::NONE, |fill| Figure::quantity(fill.quantity)),
@@ -379,12 +412,16 @@ impl<'a> OrderEcho<'a> {
 }
 
 impl<'a> PoolChange<'a> {
-    fn of(account: &BeforeAfter<PoolFigures<'a>>) -> Self {
+    fn of(account: &BeforeAfter<PoolFigures<'a>>, dies_together: &'a [Symbol]) -> Self {
         let known = account.after.as_ref().or(account.before.as_ref());
         Self {
             asset: known.map(|figures| figures.asset.clone()),
             before: account.before.as_ref().map(PoolSafety::from),
             after: account.after.as_ref().map(PoolSafety::from),
+            dies_together: dies_together
+                .iter()
+                .map(|symbol| Cow::Borrowed(symbol.as_str()))
+                .collect(),
         }
     }
 }
@@ -403,7 +440,17 @@ impl<'a> From<&'a verdict::PositionChange> for PositionChange<'a> {
             shift: change.shift.map_or(Figure::NONE, Figure::fraction),
             ticket: margin(change.ticket),
             spill: margin(change.spill),
+            spill_now: margin(change.overrun.map(|overrun| overrun.spill_now)),
+            spill_at_liquidation: change
+                .overrun
+                .and_then(|overrun| overrun.spill_at_liquidation)
+                .map_or(Figure::NONE, |spill| Figure::exact(cut(spill.get()))),
+            loss_multiple: change
+                .overrun
+                .and_then(|overrun| overrun.loss_multiple)
+                .map_or(Figure::NONE, Figure::fraction),
             stop_beyond_liquidation: change.stop_beyond_liquidation,
+            stop_near_liquidation: change.stop_near_liquidation,
         }
     }
 }
@@ -447,7 +494,7 @@ fn missing<'a>(
     account: &BeforeAfter<PoolFigures<'_>>,
     positions: &[PositionChange<'_>],
 ) -> Vec<MissingEntry<'a>> {
-    const NOT_COMPUTED: &str = "not computed by this version";
+    const UNBOUNDED: &str = "no price liquidates this short: its loss has no bound";
     let mut missing: Vec<_> = judgement.missing.iter().map(MissingEntry::from).collect();
     if let Some(before) = &account.before {
         pool::note_missing(before, "account.before", &mut missing);
@@ -476,7 +523,12 @@ fn missing<'a>(
             reason: Cow::Borrowed("the funding rate is not known"),
         });
     }
-    let path = Cow::Borrowed("worstCase");
-    missing.push(MissingEntry::plain(path, NOT_COMPUTED));
+    for (index, position) in judgement.positions.iter().enumerate() {
+        let unbounded = position.overrun.is_some_and(|o| o.loss_multiple.is_none());
+        if unbounded {
+            let path = format!("positions.{index}.lossMultiple").into();
+            missing.push(MissingEntry::plain(path, UNBOUNDED));
+        }
+    }
     missing
 }

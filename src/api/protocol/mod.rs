@@ -18,3 +18,4 @@ pub mod policy;
 pub mod pool;
 pub mod request;
 pub mod status;
+pub mod ways;

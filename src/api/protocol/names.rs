@@ -4,6 +4,7 @@
 //! Must not know: where they are used.
 
 use crate::margin::account::{AssetMode, MarginMode, PositionMode, PositionSide, Side};
+use crate::margin::change::Change;
 use crate::margin::liquidation::Direction;
 use crate::margin::order::{OrderKind, TriggerBy};
 use crate::margin::project::{ExposureChange, PriceSource};
@@ -34,6 +35,19 @@ pub const fn margin_type(mode: MarginMode) -> &'static str {
     match mode {
         MarginMode::Crossed => "CROSSED",
         MarginMode::Isolated => "ISOLATED",
+    }
+}
+
+/// The kind of a change, by the call it is made with.
+#[must_use]
+pub const fn change_kind(change: &Change) -> &'static str {
+    match change {
+        Change::Leverage { .. } => "leverage",
+        Change::MarginType { .. } => "marginType",
+        Change::PositionMargin { .. } => "positionMargin",
+        Change::PositionMode { .. } => "positionMode",
+        Change::MultiAssetsMargin { .. } => "multiAssetsMargin",
+        Change::TransferOut { .. } => "transferOut",
     }
 }
 

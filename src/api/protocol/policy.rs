@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::figure::Figure;
 use crate::daemon::core::PolicyInForce;
 use crate::guard::policy::{IsolatedOnly, Limit, LimitKey, Overrides, Policy};
+use crate::guard::stress::{Scenario, required_name};
+use crate::margin::amount::Rate;
 
 /// `GET /v1/policy`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -37,10 +39,55 @@ pub struct PolicyView<'a> {
     /// Every limit by its key.
     #[serde(flatten)]
     pub limits: BTreeMap<Cow<'a, str>, LimitView<'a>>,
+    /// The scenarios, by name.
+    pub stress: BTreeMap<Cow<'a, str>, ScenarioView<'a>>,
     /// Limits of single symbols.
     pub symbol: BTreeMap<Cow<'a, str>, BTreeMap<Cow<'a, str>, LimitView<'a>>>,
     /// Limits of single clients.
     pub client: BTreeMap<Cow<'a, str>, BTreeMap<Cow<'a, str>, LimitView<'a>>>,
+}
+
+/// A scenario under the names of the configuration; moves are fractions of the mark.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct ScenarioView<'a> {
+    /// `off`, `warn` or `reject`.
+    pub required: Cow<'a, str>,
+    /// How every contract moves that is not named.
+    pub all: Figure,
+    /// How single contracts move.
+    pub symbols: BTreeMap<Cow<'a, str>, Figure>,
+    /// How collateral loses its worth.
+    pub collateral: BTreeMap<Cow<'a, str>, Figure>,
+    /// Maintenance margin is multiplied by this.
+    pub maintenance: Figure,
+    /// How often funding is paid.
+    pub funding_intervals: u32,
+    /// Funding of one interval.
+    pub funding_rate: Figure,
+}
+
+impl<'a> From<&'a Scenario> for ScenarioView<'a> {
+    fn from(scenario: &'a Scenario) -> Self {
+        let shock = &scenario.shock;
+        let figure = |rate: Rate| Figure::exact(rate.get());
+        Self {
+            required: Cow::Borrowed(required_name(scenario.required)),
+            all: shock.all.map_or(Figure::NONE, figure),
+            symbols: shock
+                .symbols
+                .iter()
+                .map(|(symbol, by)| (Cow::Borrowed(symbol.as_str()), figure(*by)))
+                .collect(),
+            collateral: shock
+                .collateral
+                .iter()
+                .map(|(asset, by)| (Cow::Borrowed(asset.as_str()), figure(*by)))
+                .collect(),
+            maintenance: shock.maintenance.map_or(Figure::NONE, figure),
+            funding_intervals: shock.funding_intervals,
+            funding_rate: figure(shock.funding_rate),
+        }
+    }
 }
 
 /// Two thresholds; either may be `"off"`.
@@ -87,6 +134,11 @@ impl<'a> From<&'a Policy> for PolicyView<'a> {
                 IsolatedOnly::These(symbols) => names(symbols.iter()),
             },
             limits: LimitKey::ALL.into_iter().map(limit).collect(),
+            stress: policy
+                .stress
+                .iter()
+                .map(|(name, scenario)| (Cow::Borrowed(name.as_str()), scenario.into()))
+                .collect(),
             symbol: policy
                 .of_symbol
                 .iter()

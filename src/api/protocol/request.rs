@@ -11,6 +11,8 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::error::{ErrorCode, Refusal};
+use crate::exchange::translate::CHANGE_KINDS;
+use crate::guard::proposal::BATCH_MAX;
 
 /// Longest name of a client, in bytes.
 pub const CLIENT_LENGTH_MAX: usize = 64;
@@ -18,22 +20,42 @@ pub const CLIENT_LENGTH_MAX: usize = 64;
 /// Names and values of an order, as they were sent.
 pub type Parameters<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 
-/// What `/v1/check` accepts. Two further questions are named by the contract and answered with
-/// `NOT_SUPPORTED_YET`: `orders` (a batch) and `change` (leverage, margin type, transfers).
+/// What is asked about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject<'a> {
+    /// One order in the exchange's own parameters.
+    Order(Parameters<'a>),
+    /// A batch of them.
+    Orders(Vec<Parameters<'a>>),
+    /// A change: its kind and the exchange's own parameters for it.
+    Change(Cow<'a, str>, Parameters<'a>),
+}
+
+/// What `/v1/check` accepts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckRequest<'a> {
-    /// The order in the exchange's own parameters.
-    pub order: Parameters<'a>,
+    /// What is asked about.
+    pub subject: Subject<'a>,
     /// Only asking: no room is promised.
     pub dry_run: bool,
     /// Only the verdict is wanted.
     pub brief: bool,
+    /// What would pass instead is wanted too.
+    pub alternatives: bool,
     /// Who asks.
     pub client: Option<Cow<'a, str>>,
 }
 
 /// The fields of the request.
-pub const CHECK_FIELDS: [&str; 6] = ["order", "orders", "change", "dryRun", "brief", "client"];
+pub const CHECK_FIELDS: [&str; 7] = [
+    "order",
+    "orders",
+    "change",
+    "dryRun",
+    "brief",
+    "alternatives",
+    "client",
+];
 
 impl<'a> CheckRequest<'a> {
     /// Reads the body of a request.
@@ -41,51 +63,97 @@ impl<'a> CheckRequest<'a> {
     /// # Errors
     /// [`Refusal`] that names the field.
     pub fn parse(body: &'a [u8]) -> Result<Self, Refusal> {
-        let text = std::str::from_utf8(body)
-            .map_err(|_| Refusal::new(ErrorCode::BadRequest, "The body is not UTF-8 text."))?;
-        let Object(entries) = parse_object(text)?;
         let mut read = Read::default();
-        for (index, (name, value)) in entries.iter().enumerate() {
-            if entries[..index].iter().any(|(before, _)| before == name) {
-                return Err(Refusal::field(name, "is given twice"));
-            }
-            read.take(name, value)?;
-        }
-        let order = read
-            .order
-            .ok_or_else(|| Refusal::field("order", "is missing; expected the order to judge"))?;
+        for_each_field(body, |name, value| read.take(name, value))?;
+        let missing = "is missing; expected the order to judge (or orders, or change)";
         Ok(Self {
-            order,
+            subject: read
+                .subject
+                .ok_or_else(|| Refusal::field("order", missing))?,
             dry_run: read.dry_run,
             brief: read.brief,
+            alternatives: read.alternatives.unwrap_or(true),
             client: read.client,
         })
     }
 }
 
+/// Reads an object's fields, each at most once.
+///
+/// # Errors
+/// [`Refusal`] when the body is no object, a field is given twice, or `take` refuses one.
+pub(super) fn for_each_field<'a>(
+    body: &'a [u8],
+    mut take: impl FnMut(&str, &'a RawValue) -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
+    let text = std::str::from_utf8(body)
+        .map_err(|_| Refusal::new(ErrorCode::BadRequest, "The body is not UTF-8 text."))?;
+    let Object(entries) = parse_object(text)?;
+    for (index, (name, value)) in entries.iter().enumerate() {
+        if entries[..index].iter().any(|(before, _)| before == name) {
+            return Err(Refusal::field(name, "is given twice"));
+        }
+        take(name, value)?;
+    }
+    Ok(())
+}
+
 #[derive(Default)]
 struct Read<'a> {
-    order: Option<Parameters<'a>>,
+    subject: Option<Subject<'a>>,
     dry_run: bool,
     brief: bool,
+    alternatives: Option<bool>,
     client: Option<Cow<'a, str>>,
 }
 
 impl<'a> Read<'a> {
     fn take(&mut self, name: &str, value: &'a RawValue) -> Result<(), Refusal> {
         match name {
-            "order" => self.order = Some(order(value)?),
-            "orders" | "change" => {
-                let message = "is not judged by this version; ask for each order by itself";
-                return Err(Refusal::about(ErrorCode::NotSupportedYet, name, message));
-            }
+            "order" => self.about(name, Subject::Order(parameters("order", value)?))?,
+            "orders" => self.about(name, orders(value)?)?,
+            "change" => self.about(name, change(value)?)?,
             "dryRun" => self.dry_run = flag(name, value)?,
             "brief" => self.brief = flag(name, value)?,
+            "alternatives" => self.alternatives = Some(flag(name, value)?),
             "client" => self.client = client(value)?,
             _ => return Err(unknown(name, &CHECK_FIELDS)),
         }
         Ok(())
     }
+
+    fn about(&mut self, name: &str, subject: Subject<'a>) -> Result<(), Refusal> {
+        if self.subject.replace(subject).is_some() {
+            let message = "give one of order, orders and change";
+            return Err(Refusal::field(name, message));
+        }
+        Ok(())
+    }
+}
+
+/// A batch: as many orders as the exchange takes at once.
+fn orders(value: &RawValue) -> Result<Subject<'_>, Refusal> {
+    let expected = "expected a list of 1 to 5 orders: the exchange takes no more at once (-4082)";
+    let items: Vec<&RawValue> =
+        serde_json::from_str(value.get()).map_err(|_| Refusal::field("orders", expected))?;
+    if items.is_empty() || items.len() > BATCH_MAX {
+        return Err(Refusal::field("orders", expected));
+    }
+    let read = |(index, item)| parameters(&format!("orders[{index}]"), item);
+    let orders: Result<Vec<_>, _> = items.into_iter().enumerate().map(read).collect();
+    Ok(Subject::Orders(orders?))
+}
+
+/// A change: its kind, and everything else as parameters.
+fn change(value: &RawValue) -> Result<Subject<'_>, Refusal> {
+    let mut parameters = parameters("change", value)?;
+    let place = parameters.iter().position(|(name, _)| name == "kind");
+    let Some(place) = place else {
+        let message = format!("is missing; expected one of {}", CHANGE_KINDS.join(", "));
+        return Err(Refusal::field("change.kind", &message));
+    };
+    let (_, kind) = parameters.remove(place);
+    Ok(Subject::Change(kind, parameters))
 }
 
 /// A field that is not known, with the one that was probably meant.
@@ -104,7 +172,7 @@ pub fn unknown(name: &str, known: &[&str]) -> Refusal {
     Refusal::field(name, &message)
 }
 
-fn flag(name: &str, value: &RawValue) -> Result<bool, Refusal> {
+pub(super) fn flag(name: &str, value: &RawValue) -> Result<bool, Refusal> {
     match value.get() {
         "true" => Ok(true),
         "false" => Ok(false),
@@ -112,7 +180,7 @@ fn flag(name: &str, value: &RawValue) -> Result<bool, Refusal> {
     }
 }
 
-fn client(value: &RawValue) -> Result<Option<Cow<'_, str>>, Refusal> {
+pub(super) fn client(value: &RawValue) -> Result<Option<Cow<'_, str>>, Refusal> {
     if value.get() == "null" {
         return Ok(None);
     }
@@ -124,17 +192,17 @@ fn client(value: &RawValue) -> Result<Option<Cow<'_, str>>, Refusal> {
     Ok(Some(name.0))
 }
 
-/// An order's parameters: strings, numbers as they are written, booleans.
-fn order(value: &RawValue) -> Result<Parameters<'_>, Refusal> {
+/// Parameters as they were sent: strings, numbers as they are written, booleans.
+pub(super) fn parameters<'a>(at: &str, value: &'a RawValue) -> Result<Parameters<'a>, Refusal> {
     if !value.get().starts_with('{') {
-        return Err(Refusal::field("order", "expected an object"));
+        return Err(Refusal::field(at, "expected an object"));
     }
     let Object(entries) = parse_object(value.get())?;
     entries
         .into_iter()
         .map(|(name, value)| match scalar(value) {
             Ok(text) => Ok((name, text)),
-            Err(message) => Err(Refusal::field(&format!("order.{name}"), message)),
+            Err(message) => Err(Refusal::field(&format!("{at}.{name}"), message)),
         })
         .collect()
 }
@@ -222,7 +290,10 @@ mod tests {
     fn pairs(body: &str) -> Vec<(String, String)> {
         let request = CheckRequest::parse(body.as_bytes()).unwrap();
         let owned = |(name, value): (Cow<'_, str>, Cow<'_, str>)| (name.into(), value.into());
-        request.order.into_iter().map(owned).collect()
+        let Subject::Order(order) = request.subject else {
+            panic!("{body}")
+        };
+        order.into_iter().map(owned).collect()
     }
 
     fn refusal(body: &str) -> (ErrorCode, Option<String>) {
@@ -268,12 +339,31 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_later_is_refused_by_name() {
-        for name in ["orders", "change"] {
-            let (code, field) = refusal(&format!(r#"{{"{name}":{{}}}}"#));
-            assert_eq!(code, ErrorCode::NotSupportedYet);
-            assert_eq!(field.as_deref(), Some(name));
-        }
+    fn the_element_of_a_batch_is_named() {
+        let field = |name: &str| (ErrorCode::BadField, Some(name.to_owned()));
+        assert_eq!(refusal(r#"{"orders":[]}"#), field("orders"));
+        assert_eq!(
+            refusal(r#"{"orders":[{},{},{},{},{},{}]}"#),
+            field("orders")
+        );
+        assert_eq!(refusal(r#"{"orders":[{},[]]}"#), field("orders[1]"));
+        assert_eq!(
+            refusal(r#"{"orders":[{},{},{"quantity":null}]}"#),
+            field("orders[2].quantity")
+        );
+        assert_eq!(refusal(r#"{"order":{},"orders":[{}]}"#), field("orders"));
+    }
+
+    #[test]
+    fn a_change_says_its_kind() {
+        let body = br#"{"change":{"symbol":"BTCUSDT","kind":"leverage","leverage":10}}"#;
+        let Subject::Change(kind, parameters) = CheckRequest::parse(body).unwrap().subject else {
+            panic!()
+        };
+        assert_eq!(kind, "leverage");
+        assert_eq!(parameters.len(), 2);
+        let missing = refusal(r#"{"change":{"symbol":"BTCUSDT"}}"#);
+        assert_eq!(missing.1.as_deref(), Some("change.kind"));
     }
 
     #[test]

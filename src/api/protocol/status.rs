@@ -273,7 +273,7 @@ fn endangered(pool: &PoolAssessment, policy: &Policy, lines: &mut Vec<Attention<
         return;
     };
     if distance.get() < limit {
-        let end = words::nearest_end(&pool.survival).unwrap_or_default();
+        let end = words::nearest_end(pool).unwrap_or_default();
         let limit = words::limit_percent(limit);
         lines.push(Attention {
             what: format!(

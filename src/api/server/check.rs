@@ -21,18 +21,19 @@ use crate::api::events::EventKind;
 use crate::api::protocol::answer::{BriefAnswer, CheckAnswer, Told};
 use crate::api::protocol::decisions::DecisionLine;
 use crate::api::protocol::error::{ErrorCode, Refusal};
-use crate::api::protocol::request::CheckRequest;
+use crate::api::protocol::request::{CheckRequest, Subject};
 use crate::api::record::{Entry, Peer};
+use crate::api::{BadOrder, read_change};
 use crate::clock::Now;
 use crate::daemon::report::Answer;
 use crate::daemon::{Asked, GuardGone};
 use crate::guard::Detail;
+use crate::guard::proposal::Proposal;
 use crate::guard::verdict::{Code, Decision, Finding, Judgement, Level};
-use crate::margin::order::OrderIntent;
 
 /// What is known of a question while it is answered.
 struct Question {
-    intent: OrderIntent,
+    proposal: Proposal,
     client: Option<String>,
     dry_run: bool,
     brief: bool,
@@ -43,26 +44,23 @@ struct Question {
 pub(super) async fn answer(parts: &Parts, peer: Peer, body: &Bytes) -> Result<Reply, Refusal> {
     let asked = parts.clock.now();
     let request = CheckRequest::parse(body)?;
-    let intent = (parts.reader)(&request.order).map_err(|bad| {
-        let field = format!("order.{}", bad.field);
-        Refusal::field(&field, &bad.message)
-    })?;
+    let proposal = proposal(parts, &request.subject)?;
     let question = Question {
         client: request.client.map(Cow::into_owned),
         dry_run: request.dry_run,
         brief: request.brief,
         peer,
         asked,
-        intent,
+        proposal,
     };
     let asked = Asked {
-        intent: question.intent.clone(),
+        proposal: question.proposal.clone(),
         client: question.client.clone(),
         dry_run: question.dry_run,
-        detail: if question.brief {
-            Detail::Brief
-        } else {
-            Detail::Full
+        detail: match (question.brief, request.alternatives) {
+            (true, _) => Detail::Brief,
+            (false, false) => Detail::Figures,
+            (false, true) => Detail::Full,
         },
     };
     let answer = parts.handle.check(asked).await.map_err(gone)?;
@@ -84,6 +82,30 @@ fn observe(parts: &Parts, question: &Question, judgement: &Judgement) {
     }
     let micros = u64::try_from(question.micros(parts)).unwrap_or(0);
     (parts.observe_check)(micros, judgement.decision, &codes);
+}
+
+/// What is asked about, in domain words; what is wrong is named with its place.
+fn proposal(parts: &Parts, subject: &Subject<'_>) -> Result<Proposal, Refusal> {
+    let wrong = |at: &str, bad: &BadOrder| {
+        let field = format!("{at}.{}", bad.field);
+        Refusal::field(&field, &bad.message)
+    };
+    match subject {
+        Subject::Order(order) => (parts.reader)(order)
+            .map(Proposal::Order)
+            .map_err(|bad| wrong("order", &bad)),
+        Subject::Orders(orders) => orders
+            .iter()
+            .enumerate()
+            .map(|(index, order)| {
+                (parts.reader)(order).map_err(|bad| wrong(&format!("orders[{index}]"), &bad))
+            })
+            .collect::<Result<Vec<_>, _>>()
+            .map(Proposal::Orders),
+        Subject::Change(kind, parameters) => read_change(kind, parameters)
+            .map(Proposal::Change)
+            .map_err(|bad| wrong("change", &bad)),
+    }
 }
 
 /// The spine does not answer: nothing was decided.
@@ -115,7 +137,7 @@ async fn write_down(
         return Ok((answer, bytes));
     }
     if !question.dry_run && !answer.judgement.is_exit {
-        refuse_unrecorded(&mut answer, &question.intent);
+        refuse_unrecorded(&mut answer, &question.proposal);
         // The room it was promised is free again; if the queue is full it lapses by itself.
         let _ = parts.handle.release(answer.decision_id.clone()).await;
     }
@@ -131,7 +153,7 @@ async fn write_down(
 }
 
 /// Without a record there is no permission.
-fn refuse_unrecorded(answer: &mut Answer, intent: &OrderIntent) {
+fn refuse_unrecorded(answer: &mut Answer, proposal: &Proposal) {
     let judgement = &mut answer.judgement;
     let message = format!(
         "The decision could not be written down within {} ms, so it is no permission.",
@@ -140,7 +162,7 @@ fn refuse_unrecorded(answer: &mut Answer, intent: &OrderIntent) {
     judgement.findings.push(Finding {
         code: Code::AuditUnavailable,
         level: Level::Reject,
-        symbol: Some(intent.symbol.clone()),
+        symbol: proposal.symbol().cloned(),
         value: None,
         limit: None,
         message,
@@ -163,13 +185,21 @@ impl Question {
             return json_bytes(&BriefAnswer::of(answer, recorded));
         }
         let told = Told {
-            intent: &self.intent,
+            proposal: &self.proposal,
             client: self.client.as_deref(),
             dry_run: self.dry_run,
             recorded,
             micros: self.micros(parts),
         };
         json_bytes(&CheckAnswer::of(answer, told))
+    }
+
+    /// The contract it is about, under which it is found again; of a batch the first. A change of
+    /// the whole account is about none.
+    fn symbol(&self) -> String {
+        self.proposal
+            .symbol()
+            .map_or_else(String::new, |symbol| symbol.as_str().to_owned())
     }
 
     /// Time spent on it so far, in microseconds.
@@ -184,7 +214,7 @@ impl Question {
             time_ms: answer.time_ms,
             decision: answer.judgement.decision,
             why: answer.judgement.why.clone(),
-            symbol: self.intent.symbol.as_str().to_owned(),
+            symbol: self.symbol(),
             client: self.client.clone(),
             peer: self.peer,
             dry_run: self.dry_run,
@@ -200,7 +230,7 @@ fn publish(parts: &Parts, question: &Question, answer: &Answer) {
         time: answer.time_ms,
         decision: Cow::Borrowed(answer.judgement.decision.name()),
         why: Cow::Borrowed(&answer.judgement.why),
-        symbol: Some(Cow::Borrowed(question.intent.symbol.as_str())),
+        symbol: Some(Cow::Owned(question.symbol())),
         client: question.client.as_deref().map(Cow::Borrowed),
         dry_run: question.dry_run,
         uid: Some(question.peer.uid),

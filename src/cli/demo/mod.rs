@@ -172,7 +172,11 @@ async fn agreed(alice: &Account, order: &Dictionary) -> Result<CheckAnswer<'stat
     let asked = async {
         loop {
             let verdict = alice.trader.wonder(order).await?;
-            let isolated = verdict.order.margin_type.as_deref() == Some("ISOLATED");
+            let mode = verdict
+                .order
+                .as_ref()
+                .and_then(|order| order.margin_type.as_deref());
+            let isolated = mode == Some("ISOLATED");
             if isolated && verdict.decision != "reject" {
                 return alice.trader.ask(order).await;
             }

@@ -115,6 +115,7 @@ fn changes(before: &Policy, after: &Policy) -> Vec<String> {
     note(before.taker_fee != after.taker_fee, "taker_fee");
     note(before.symbols != after.symbols, "symbols");
     note(before.isolated_only != after.isolated_only, "isolated_only");
+    note(before.stress != after.stress, "stress scenarios");
     note(
         before.of_symbol != after.of_symbol,
         "limits of single symbols",

@@ -25,7 +25,7 @@ pub struct ParamError {
 }
 
 impl ParamError {
-    fn new(field: &str, message: impl Into<String>) -> Self {
+    pub(super) fn new(field: &str, message: impl Into<String>) -> Self {
         Self {
             field: clean_text_to(field, 64),
             message: message.into(),

@@ -11,6 +11,7 @@ use crate::margin::order::{OrderKind, TriggerBy};
 use super::wire::{Scalar, Text};
 
 mod account;
+mod change;
 mod collateral;
 mod intent;
 mod market;
@@ -18,6 +19,7 @@ mod orders;
 mod tables;
 mod user;
 
+pub use change::{CHANGE_KINDS, change_intent};
 pub use intent::{ParamError, order_intent};
 
 pub(super) use account::{account_config, account_truth, symbol_settings};

@@ -149,7 +149,7 @@ fn end_of(pool: &PoolAssessment) -> Option<String> {
             first_killer: Some(alone),
             ..
         } if pool.held == 1 => Some(killer(alone)),
-        survival => nearest_end(survival),
+        _ => nearest_end(pool),
     }
 }
 
@@ -202,7 +202,7 @@ pub(super) fn wallet_at_risk(pool: &PoolAssessment, mirror: &Mirror) -> Text {
             }
             format!(
                 "{} takes {} {asset}, {} of the pool.",
-                capital(&adverse_move(&cause)),
+                capital(&adverse_move(&cause, pool)),
                 money(risk.amount),
                 percent(risk.fraction.get(), Careful::Up)
             )

@@ -1,0 +1,357 @@
+//! One look: the account before, the question put into it, the rules asked.
+//!
+//! Owns: in which states a question is judged. An order is judged filled; a batch is judged in up
+//! to three executions (all of it, only what adds by buying, only what adds by selling), because
+//! the exchange works on its elements concurrently and any of them may fail; a change is judged
+//! made.
+//! Must not know: how figures are computed, what becomes of findings.
+
+use super::change::{self, ChangeCase};
+use super::desk::{Desk, Step};
+use super::exit::order_is_exit;
+use super::rules::{self, AFTER_RULES, AccountCase, Limits, ORDER_RULES, OrderCase, Strain};
+use super::rules::{Touched, When};
+use super::stress::{self, StressOutcome};
+use super::verdict::{Finding, Level, OrderJudgement, WorstCase};
+use super::worst;
+use crate::margin::account::{Asset, PositionSide, Side, Symbol};
+use crate::margin::amount::{Amount, Notional};
+use crate::margin::book::Unknown;
+use crate::margin::book::WhatIf;
+use crate::margin::change::{self as projection, Change};
+use crate::margin::contribution::Missing;
+use crate::margin::order::OrderIntent;
+use crate::margin::pool::PoolAssessment;
+use crate::margin::position::assess_positions;
+use crate::margin::project::{ExposureChange, fill, order_cost};
+
+/// How thoroughly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Depth {
+    /// The figures afterwards, nothing of worst cases and scenarios: for searching.
+    Glance,
+    /// Every rule: what a decision needs.
+    Verdict,
+    /// Every rule and every scenario.
+    Full,
+}
+
+/// What is looked at, in one pool.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Question<'q> {
+    pub asset: &'q Asset,
+    /// What is done before.
+    pub steps: &'q [Step<'q>],
+    /// The orders, in this pool.
+    pub orders: &'q [&'q OrderIntent],
+    pub change: Option<&'q Change>,
+    /// Contracts whose limits hold and whose positions are judged by themselves.
+    pub symbols: &'q [&'q Symbol],
+    pub when: When,
+}
+
+/// What was seen.
+pub(super) struct Look<'a> {
+    pub findings: Vec<Finding>,
+    pub strain: Strain,
+    /// One for each order of the question.
+    pub orders: Vec<OrderJudgement>,
+    /// The account in the end.
+    pub what_if: WhatIf<'a>,
+    pub after: PoolAssessment,
+    /// Positions of the contracts in question.
+    pub positions: Vec<Touched>,
+    pub worst: Option<WorstCase>,
+    pub stress: Vec<StressOutcome>,
+}
+
+impl Look<'_> {
+    /// The hardest finding.
+    #[expect(dead_code, reason = "the search for counter-offers makes them")]
+    pub(super) fn level(&self) -> Option<Level> {
+        self.findings.iter().map(|finding| finding.level).max()
+    }
+}
+
+/// Looks.
+///
+/// # Errors
+/// What is not known.
+pub(super) fn look<'a>(
+    desk: &Desk<'a>,
+    question: &Question<'_>,
+    depth: Depth,
+) -> Result<Look<'a>, Unknown> {
+    let context = desk.context;
+    let limits = Limits::new(context.policy, context.client, question.symbols);
+    let base = desk.stage(question.asset, question.steps)?;
+    let mut what_if = base.clone();
+    let mut findings = Vec::new();
+    let orders = one_by_one(desk, question, &limits, &mut what_if, &mut findings)?;
+    if let Some(change) = question.change {
+        projection::apply(&mut what_if, change)?;
+    }
+    let after = desk.assess(&what_if)?;
+    let positions = touched(desk, question, &what_if)?;
+    let case = AccountCase {
+        limits: &limits,
+        when: question.when,
+        after: &after,
+        positions: &positions,
+    };
+    findings.extend(AFTER_RULES.iter().filter_map(|rule| rule(&case)));
+    if let Some(change) = question.change {
+        let before = if needs_before(change) {
+            Some(desk.assess(&base)?)
+        } else {
+            None
+        };
+        findings.extend(change::findings(&ChangeCase {
+            desk,
+            limits: &limits,
+            change,
+            base: &base,
+            before: before.as_ref(),
+            after: Some(&after),
+        })?);
+    }
+    for (part, when) in parts(&orders, question.orders) {
+        part_alone(desk, question, &part, when, &limits, &mut findings)?;
+    }
+    let mut look = Look {
+        findings,
+        strain: limits.strain.get(),
+        orders,
+        what_if,
+        after,
+        positions,
+        worst: None,
+        stress: Vec::new(),
+    };
+    if depth > Depth::Glance {
+        beyond(desk, question, &limits, depth, &mut look)?;
+    }
+    Ok(look)
+}
+
+const fn needs_before(change: &Change) -> bool {
+    matches!(
+        change,
+        Change::PositionMargin { .. } | Change::TransferOut { .. }
+    )
+}
+
+/// Worst case and scenarios, on the account in the end.
+fn beyond(
+    desk: &Desk<'_>,
+    question: &Question<'_>,
+    limits: &Limits<'_>,
+    depth: Depth,
+    look: &mut Look<'_>,
+) -> Result<(), Unknown> {
+    let case = AccountCase {
+        limits,
+        when: question.when,
+        after: &look.after,
+        positions: &look.positions,
+    };
+    let mut worst = worst::look(desk, &look.what_if, &look.after)?;
+    look.findings.extend(rules::worst_case(&case, &worst));
+    if depth == Depth::Full {
+        worst.endangered = worst::endangered(desk, &look.what_if, question.orders)?;
+    }
+    for (name, scenario) in &desk.policy().stress {
+        let wanted = depth == Depth::Full
+            || (scenario.required.is_some()
+                && !stress::surely_survived(&look.after, &scenario.shock));
+        if !wanted {
+            continue;
+        }
+        desk.count();
+        let outcome = stress::run(&look.what_if, &look.after, name, scenario)?;
+        look.findings.extend(rules::stress(&case, &outcome));
+        look.stress.push(outcome);
+    }
+    look.worst = Some(worst);
+    look.strain = limits.strain.get();
+    Ok(())
+}
+
+/// Fills the orders one after another and judges each by itself: each finds the balance that those
+/// before it leave.
+fn one_by_one(
+    desk: &Desk<'_>,
+    question: &Question<'_>,
+    limits: &Limits<'_>,
+    what_if: &mut WhatIf<'_>,
+    findings: &mut Vec<Finding>,
+) -> Result<Vec<OrderJudgement>, Unknown> {
+    let mut judged = Vec::new();
+    if question.orders.is_empty() {
+        return Ok(judged);
+    }
+    let mut available = what_if.available_balance()?;
+    let cross_wallet_balance = what_if.cross_wallet_balance()?;
+    let together: Vec<OrderIntent> = question
+        .orders
+        .iter()
+        .map(|order| (*order).clone())
+        .collect();
+    for intent in question.orders {
+        let symbol = &intent.symbol;
+        let missing = |missing| Unknown::Symbol(symbol.clone(), missing);
+        let rules = desk
+            .view
+            .rules(symbol)
+            .ok_or_else(|| missing(Missing::MarginAsset))?;
+        let state = what_if
+            .state(symbol.as_str())
+            .ok_or_else(|| missing(Missing::Settings))?
+            .clone();
+        let settings = state.settings.ok_or_else(|| missing(Missing::Settings))?;
+        let mark = state.mark.ok_or_else(|| missing(Missing::Mark))?;
+        let mode = what_if.book().position_mode();
+        let filled = fill(what_if, intent, desk.assumptions())?;
+        let cost = if intent.kind.is_conditional() {
+            None
+        } else {
+            Some(order_cost(&state, mode, intent, &filled).map_err(missing)?)
+        };
+        let own = [symbol];
+        let own_limits = Limits::new(limits.policy, limits.client, &own);
+        let case = OrderCase {
+            limits: &own_limits,
+            intent,
+            rules,
+            mode,
+            state: &state,
+            settings,
+            mark,
+            fill: filled,
+            cost,
+            available,
+            cross_wallet_balance,
+            notional_after: largest_leg(what_if, symbol)?,
+        };
+        let found: Vec<Finding> = ORDER_RULES.iter().filter_map(|rule| rule(&case)).collect();
+        for finding in found.iter().filter(|finding| finding.value.is_none()) {
+            own_limits.broken(finding.level);
+        }
+        limits.take_strain(own_limits.strain.get());
+        if let Some(cost) = cost {
+            available = available.minus(cost.cost)?.max(Amount::ZERO);
+        }
+        judged.push(OrderJudgement {
+            is_exit: order_is_exit(desk.view, intent, &together),
+            fill: Some(filled),
+            settings: Some((settings.margin_mode, settings.leverage)),
+            level: found.iter().map(|finding| finding.level).max(),
+        });
+        findings.extend(found);
+    }
+    Ok(judged)
+}
+
+fn largest_leg(what_if: &WhatIf<'_>, symbol: &Symbol) -> Result<Notional, Unknown> {
+    let mut largest = Notional::ZERO;
+    if let Some(state) = what_if.state(symbol.as_str())
+        && let Some(mark) = state.mark
+    {
+        for (_, leg) in state.legs.held() {
+            largest = largest.max(mark.price().times(leg.quantity)?.abs());
+        }
+    }
+    Ok(largest)
+}
+
+/// The positions of the contracts in question.
+fn touched(
+    desk: &Desk<'_>,
+    question: &Question<'_>,
+    what_if: &WhatIf<'_>,
+) -> Result<Vec<Touched>, Unknown> {
+    let mut touched = Vec::new();
+    for symbol in question.symbols {
+        let asset = what_if
+            .state(symbol.as_str())
+            .and_then(|state| state.margin_asset.clone())
+            .filter(|asset| what_if.shares_pool(asset));
+        let Some(asset) = asset else {
+            continue;
+        };
+        for position in assess_positions(what_if, symbol, desk.policy().horizon)? {
+            let in_question = question.orders.is_empty()
+                || position.position_side == PositionSide::Both
+                || question.orders.iter().any(|order| {
+                    order.symbol == **symbol && order.position_side == position.position_side
+                });
+            touched.push(Touched {
+                symbol: (*symbol).clone(),
+                asset: asset.clone(),
+                position,
+                in_question,
+            });
+        }
+    }
+    Ok(touched)
+}
+
+/// The parts of a batch that may execute without the rest and are worse than all of it: what adds
+/// by buying, and what adds by selling.
+fn parts<'q>(
+    judged: &[OrderJudgement],
+    orders: &[&'q OrderIntent],
+) -> Vec<(Vec<&'q OrderIntent>, When)> {
+    if orders.len() < 2 {
+        return Vec::new();
+    }
+    [(Side::Buy, When::OnlyBuys), (Side::Sell, When::OnlySells)]
+        .into_iter()
+        .filter_map(|(side, when)| {
+            let part: Vec<&OrderIntent> = orders
+                .iter()
+                .zip(judged)
+                .filter(|(order, judged)| {
+                    let adds = judged
+                        .fill
+                        .is_some_and(|fill| fill.exposure == ExposureChange::Increases);
+                    order.side == side && adds
+                })
+                .map(|(order, _)| *order)
+                .collect();
+            let is_new = !part.is_empty() && part.len() < orders.len();
+            is_new.then_some((part, when))
+        })
+        .collect()
+}
+
+/// Judges a part of a batch that executes without the rest; only what it finds harder is added.
+fn part_alone(
+    desk: &Desk<'_>,
+    question: &Question<'_>,
+    part: &[&OrderIntent],
+    when: When,
+    limits: &Limits<'_>,
+    findings: &mut Vec<Finding>,
+) -> Result<(), Unknown> {
+    let mut what_if = desk.stage(question.asset, question.steps)?;
+    for intent in part {
+        fill(&mut what_if, intent, desk.assumptions())?;
+    }
+    let after = desk.assess(&what_if)?;
+    let positions = touched(desk, question, &what_if)?;
+    let case = AccountCase {
+        limits,
+        when,
+        after: &after,
+        positions: &positions,
+    };
+    for finding in AFTER_RULES.iter().filter_map(|rule| rule(&case)) {
+        match findings.iter_mut().find(|known| known.code == finding.code) {
+            Some(known) if known.level >= finding.level => {}
+            Some(known) => *known = finding,
+            None => findings.push(finding),
+        }
+    }
+    Ok(())
+}

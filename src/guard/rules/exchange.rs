@@ -1,0 +1,210 @@
+//! What the exchange itself would refuse of an order.
+//!
+//! Owns: the exchange's filters, modes, position cap and margin check, with its codes.
+//! Must not know: the trader's own limits.
+
+use rust_decimal::Decimal;
+
+use super::OrderCase;
+use crate::guard::verdict::{Code, Finding};
+use crate::guard::words;
+use crate::margin::account::{Lot, MarginMode, PositionMode, PositionSide, Rules, Side};
+use crate::margin::amount::{Notional, Price, Quantity, Rate, exact_mul, exact_sub};
+use crate::margin::order::OrderKind;
+
+/// What the exchange itself would answer with an error, checked in the order it is documented.
+///
+/// Source: binance-api §4.2 (filters), §8 (codes), §9.2 (modes), margin-math §14.
+pub(super) fn exchange_would_refuse(case: &OrderCase<'_>) -> Option<Finding> {
+    let refusal = status_refusal(case)
+        .or_else(|| mode_refusal(case))
+        .or_else(|| price_refusal(case))
+        .or_else(|| quantity_refusal(case))
+        .or_else(|| margin_refusal(case))?;
+    let message = format!("The exchange would refuse this order: {refusal}.");
+    Some(case.plain(Code::ExchangeWouldRefuse, message))
+}
+
+fn status_refusal(case: &OrderCase<'_>) -> Option<String> {
+    (!case.rules.trading)
+        .then(|| format!("{} is in status {}", case.intent.symbol, case.rules.status))
+}
+
+fn mode_refusal(case: &OrderCase<'_>) -> Option<String> {
+    let intent = case.intent;
+    match (case.mode, intent.position_side) {
+        (PositionMode::OneWay, PositionSide::Long | PositionSide::Short) => Some(
+            "positionSide LONG or SHORT needs hedge mode, and the account is in one-way mode \
+             (-4061)"
+                .to_owned(),
+        ),
+        (PositionMode::Hedge, PositionSide::Both) => Some(
+            "the account is in hedge mode, so positionSide must be LONG or SHORT (-4061)"
+                .to_owned(),
+        ),
+        (PositionMode::Hedge, _) if intent.reduce_only => {
+            Some("reduceOnly may not be sent in hedge mode (-4062)".to_owned())
+        }
+        _ if intent.only_reduces() && case.fill.quantity.is_zero() => {
+            Some("there is no position for it to reduce (-2022)".to_owned())
+        }
+        _ => None,
+    }
+}
+
+fn price_refusal(case: &OrderCase<'_>) -> Option<String> {
+    let rules = case.rules;
+    let mark = case.mark.price();
+    for price in [
+        case.intent.kind.limit_price(),
+        case.intent.kind.trigger_price(),
+    ] {
+        let Some(price) = price else { continue };
+        if !price.is_positive() {
+            return Some("the price must be above zero (-4013)".to_owned());
+        }
+        if rules.price_min.is_some_and(|min| price < min) {
+            return Some(format!("price {price} is below the smallest price (-4013)"));
+        }
+        if rules.price_max.is_some_and(|max| price > max) {
+            return Some(format!("price {price} is above the largest price (-4016)"));
+        }
+        let base = rules.price_min.unwrap_or(Price::ZERO);
+        if let Some(tick) = rules.tick
+            && !is_multiple(price.get(), base.get(), tick.get())
+        {
+            return Some(format!(
+                "price {price} is not on the tick size {tick} (-4014)"
+            ));
+        }
+    }
+    let price = match case.intent.kind {
+        OrderKind::Limit { price } => price,
+        _ => return None,
+    };
+    let bound =
+        |multiplier: Option<Rate>| multiplier.and_then(|by| exact_mul(mark.get(), by.get()).ok());
+    match case.intent.side {
+        Side::Buy => bound(rules.price_multiplier_up)
+            .filter(|most| price.get() > *most)
+            .map(|most| format!("a buy may be priced at most {} (-4016)", most.normalize())),
+        Side::Sell => bound(rules.price_multiplier_down)
+            .filter(|least| price.get() < *least)
+            .map(|least| {
+                format!(
+                    "a sell must be priced at least {} (-4024)",
+                    least.normalize()
+                )
+            }),
+    }
+}
+
+fn quantity_refusal(case: &OrderCase<'_>) -> Option<String> {
+    let intent = case.intent;
+    let quantity = intent.quantity?;
+    if !quantity.is_positive() {
+        return Some("the quantity must be above zero (-4003)".to_owned());
+    }
+    let lot = lot_of(case.rules, intent.kind);
+    if lot.min.is_some_and(|min| quantity < min) {
+        return Some(format!(
+            "quantity {quantity} is below the smallest one (-4004)"
+        ));
+    }
+    if lot.max.is_some_and(|max| quantity > max) {
+        return Some(format!(
+            "quantity {quantity} is above the largest one (-4005)"
+        ));
+    }
+    let base = lot.min.unwrap_or(Quantity::ZERO);
+    if let Some(step) = lot.step
+        && !is_multiple(quantity.get(), base.get(), step.get())
+    {
+        return Some(format!(
+            "quantity {quantity} is not on the step size {step} (-4023)"
+        ));
+    }
+    if intent.only_reduces() {
+        return None;
+    }
+    let price = intent
+        .kind
+        .limit_price()
+        .unwrap_or_else(|| case.mark.price());
+    let notional = price.times(quantity).ok()?;
+    case.rules
+        .notional_min
+        .filter(|least| notional < *least)
+        .map(|least| format!("its notional {notional} is below the smallest one, {least} (-4164)"))
+}
+
+/// The step and bounds that hold for a kind of order.
+#[must_use]
+pub(in crate::guard) const fn lot_of(rules: &Rules, kind: OrderKind) -> &Lot {
+    match kind {
+        OrderKind::Market
+        | OrderKind::StopMarket { .. }
+        | OrderKind::TakeProfitMarket { .. }
+        | OrderKind::TrailingStopMarket { .. } => &rules.market_lot,
+        OrderKind::Limit { .. }
+        | OrderKind::PriceMatched
+        | OrderKind::Stop { .. }
+        | OrderKind::TakeProfit { .. } => &rules.lot,
+    }
+}
+
+/// True when `value` lies a whole number of `step`s from `base`; a zero step switches that off.
+fn is_multiple(value: Decimal, base: Decimal, step: Decimal) -> bool {
+    if step.is_zero() {
+        return true;
+    }
+    exact_sub(value, base)
+        .ok()
+        .and_then(|above| above.checked_rem(step))
+        .is_some_and(|rest| rest.is_zero())
+}
+
+/// Cost above what is available, or beyond the position cap. Conditional orders are not checked
+/// by the exchange until they fire.
+fn margin_refusal(case: &OrderCase<'_>) -> Option<String> {
+    let cost = case.cost?;
+    if !case.intent.only_reduces()
+        && let Some(most) = position_cap(case)
+        && case.increases()
+    {
+        case.limits
+            .strained_by(cost.present_notional.get(), most.get());
+        if cost.present_notional > most {
+            return Some(format!(
+                "positions and orders would come to {}, and at {}x the exchange permits {most} \
+                 (-2027)",
+                cost.present_notional,
+                case.settings.leverage.get()
+            ));
+        }
+    }
+    let available = match case.settings.margin_mode {
+        MarginMode::Crossed => case.available,
+        MarginMode::Isolated => case.available.min(case.cross_wallet_balance),
+    };
+    case.limits.strained_by(cost.cost.get(), available.get());
+    (cost.cost > available).then(|| {
+        format!(
+            "it costs {} and {} is available (-2019)",
+            words::money(cost.cost),
+            words::money(available)
+        )
+    })
+}
+
+fn position_cap(case: &OrderCase<'_>) -> Option<Notional> {
+    let by_brackets = case
+        .state
+        .brackets
+        .as_ref()?
+        .notional_max_at(case.settings.leverage);
+    match (by_brackets, case.settings.notional_max) {
+        (Some(brackets), Some(told)) => Some(brackets.min(told)),
+        (one, other) => one.or(other),
+    }
+}

@@ -1,0 +1,206 @@
+//! Named scenarios.
+//!
+//! Owns: what a scenario is, the ones that are shipped, and how the account fares in each.
+//! Must not know: how a shock is computed.
+
+use rust_decimal::Decimal;
+
+use super::verdict::Level;
+use crate::margin::account::{Asset, AssetMode, MarginMode, Symbol};
+use crate::margin::amount::Rate;
+use crate::margin::book::Unknown;
+use crate::margin::book::WhatIf;
+use crate::margin::pool::{PoolAssessment, Survival};
+use crate::margin::shock::{Shock, shocked};
+
+/// A scenario of the policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scenario {
+    /// What happens.
+    pub shock: Shock,
+    /// What it means when it is not survived; `None`: it is only shown.
+    pub required: Option<Level>,
+}
+
+/// How the account fares in one scenario.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StressOutcome {
+    /// The scenario's name.
+    pub name: String,
+    /// What it means when it is not survived.
+    pub required: Option<Level>,
+    /// Maintenance ÷ margin balance afterwards; `None` when nothing is left, or when it was not
+    /// computed because the pool's distance already shows that it survives.
+    pub margin_ratio: Option<Rate>,
+    /// The pool is not liquidated.
+    pub survives: bool,
+    /// Contracts whose positions are liquidated: all crossed ones when the pool is, and isolated
+    /// ones by themselves.
+    pub dies: Vec<Symbol>,
+    /// What the pool loses, of its margin balance before the scenario.
+    pub loss: Option<crate::margin::amount::Amount>,
+    /// The pool's asset loses worth in this scenario, which a single-asset pool does not feel.
+    pub depegged: Option<Asset>,
+}
+
+/// The scenarios that are shipped, by name.
+///
+/// The moves are round figures of days that were: 2020-03-12 and 2025-10-10 took alternative coins
+/// down by a third to a half and BTC by 15 to 40 %; on 2025-10-10 collateral tokens fell to 0.65
+/// (margin-math §9). Brackets are tightened by notice, at times to the double (margin-math §3).
+#[must_use]
+pub fn shipped() -> Vec<(&'static str, Scenario)> {
+    let percent = |value: i64| Rate::new(Decimal::new(value, 2));
+    let all = |value: i64| Shock {
+        all: Some(percent(value)),
+        ..Shock::default()
+    };
+    let majors = |bitcoin: i64, ether: i64, others: i64| {
+        let mut shock = all(others);
+        for (name, value) in [
+            ("BTCUSDT", bitcoin),
+            ("BTCUSDC", bitcoin),
+            ("ETHUSDT", ether),
+            ("ETHUSDC", ether),
+        ] {
+            if let Some(symbol) = Symbol::new(name) {
+                shock.symbols.insert(symbol, percent(value));
+            }
+        }
+        shock
+    };
+    let depeg = |value: i64, names: &[&str]| {
+        names
+            .iter()
+            .filter_map(|name| Some((Asset::new(name)?, percent(value))))
+            .collect()
+    };
+    let shown = |shock| Scenario {
+        shock,
+        required: None,
+    };
+    let warned = |shock| Scenario {
+        shock,
+        required: Some(Level::Warn),
+    };
+    let collateral = ["USDC", "FDUSD", "BFUSD", "USDE", "BNSOL", "WBETH", "LDUSDT"];
+    vec![
+        ("market_falls_20", shown(all(-20))),
+        ("market_rises_20", shown(all(20))),
+        ("alts_fall_30", shown(majors(-15, -20, -30))),
+        ("alts_rise_30", shown(majors(15, 20, 30))),
+        (
+            "october_2025",
+            shown(Shock {
+                collateral: depeg(-35, &collateral),
+                ..majors(-15, -20, -50)
+            }),
+        ),
+        (
+            "collateral_depegs",
+            shown(Shock {
+                collateral: depeg(-20, &collateral),
+                ..Shock::default()
+            }),
+        ),
+        (
+            "brackets_doubled",
+            warned(Shock {
+                maintenance: Some(Rate::new(Decimal::TWO)),
+                ..Shock::default()
+            }),
+        ),
+        (
+            "funding_drain",
+            warned(Shock {
+                funding_intervals: 9,
+                funding_rate: Rate::new(Decimal::new(1, 3)),
+                ..Shock::default()
+            }),
+        ),
+    ]
+}
+
+/// How a pool fares in a scenario. `after` is the assessment of `what_if`.
+///
+/// # Errors
+/// What is not known of a held contract.
+pub(super) fn run(
+    what_if: &WhatIf<'_>,
+    after: &PoolAssessment,
+    name: &str,
+    scenario: &Scenario,
+) -> Result<StressOutcome, Unknown> {
+    let outcome = shocked(after, what_if, &scenario.shock)?;
+    let liquidated = outcome.is_liquidated(after.held);
+    let mut dies = outcome.isolated_dead.clone();
+    if liquidated {
+        dies.extend(crossed(what_if));
+    }
+    let loss = after.margin_balance.minus(outcome.margin_balance)?;
+    Ok(StressOutcome {
+        name: name.to_owned(),
+        required: scenario.required,
+        margin_ratio: outcome.margin_ratio()?,
+        survives: !liquidated,
+        dies,
+        loss: Some(if liquidated {
+            after.margin_balance.max(loss)
+        } else {
+            loss
+        }),
+        depegged: (what_if.book().asset_mode() == AssetMode::Single
+            && scenario.shock.collateral.contains_key(after.asset.as_str()))
+        .then(|| after.asset.clone()),
+    })
+}
+
+/// The contracts held crossed in this state.
+pub(super) fn crossed(what_if: &WhatIf<'_>) -> Vec<Symbol> {
+    what_if
+        .held()
+        .filter(|(_, state)| {
+            state
+                .settings
+                .is_none_or(|settings| settings.risk_mode() == MarginMode::Crossed)
+        })
+        .map(|(symbol, _)| symbol.clone())
+        .collect()
+}
+
+/// True when the pool's own distance already proves that it survives: all held contracts move alike
+/// by less than the common move, or one contract alone by less than the first killer's.
+#[must_use]
+pub(super) fn surely_survived(after: &PoolAssessment, shock: &Shock) -> bool {
+    let Survival::Alive {
+        first_killer,
+        common_move,
+    } = &after.survival
+    else {
+        return false;
+    };
+    if !shock.is_prices_only() {
+        return false;
+    }
+    match (shock.all, shock.symbols.len()) {
+        // The common move is the nearer of fall and rise: beyond it nothing is proved.
+        (Some(by), 0) => common_move.is_none_or(|common| by.abs() < common.by),
+        (None, 1) => {
+            let by = shock.symbols.values().next().copied().unwrap_or_default();
+            first_killer
+                .as_ref()
+                .is_none_or(|killer| by.abs() < killer.by)
+        }
+        (None, 0) => true,
+        _ => false,
+    }
+}
+
+/// How a requirement is written in the configuration.
+#[must_use]
+pub const fn required_name(required: Option<Level>) -> &'static str {
+    match required {
+        None => "off",
+        Some(level) => level.name(),
+    }
+}
