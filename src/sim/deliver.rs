@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::scenario::Channel;
 
-use super::hub::{Core, Late};
+use super::core::{Core, Late};
 use super::session::{Session, Topic};
 use super::venue::{MarketEvent, UserEvent};
 use super::wire::json;

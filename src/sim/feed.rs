@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use serde_json::json as value;
 
 use super::contract::{Contract, Levels};
+use super::core::Core;
 use super::exact::Fixed;
-use super::hub::Core;
 use super::session::Topic;
 use super::venue::read_prices::{aggregate_trade_event, level_rows, trade_event};
 

@@ -9,6 +9,7 @@
 mod account;
 mod clock;
 mod contract;
+mod core;
 mod deliver;
 mod edge;
 mod exact;
@@ -41,8 +42,9 @@ use tokio::task::JoinHandle;
 
 use crate::scenario::{self, Scenario};
 
+use self::core::Core;
 use clock::Clock;
-use hub::{Core, Hub};
+use hub::Hub;
 
 pub use ledger::{Ledger, LedgerKiller, LedgerPool, LedgerPosition};
 pub use truth::{

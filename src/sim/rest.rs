@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::hub::Core;
+use super::core::Core;
 use super::params::Params;
 use super::refusal::Refusal;
 use super::venue::Input;

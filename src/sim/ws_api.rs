@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json as value};
 
-use super::hub::{Core, Hub};
+use super::core::Core;
+use super::hub::Hub;
 use super::params::Params;
 use super::refusal::Refusal;
 use super::rest::check_window;

@@ -20,7 +20,7 @@ fi
 
 # Installed once; a changed list is installed again.
 if ! cmp -s <(cat "$here"/requirements*.txt) "$packages/installed"; then
-  rm -rf "$packages"
+  rm -rf "$packages/venv" "$packages/connector"
   python3 -m venv "$packages/venv"
   pip=("$packages/venv/bin/python" -m pip install --quiet --disable-pip-version-check)
   "${pip[@]}" --requirement "$here/requirements.txt"

@@ -109,7 +109,8 @@ fn mistakes(text: &str, known: &BTreeSet<String>) -> Vec<String> {
     wrong
 }
 
-fn known() -> BTreeSet<String> {
+/// The names of all tests.
+pub(crate) fn known() -> BTreeSet<String> {
     let mut known = BTreeSet::new();
     tests_below(&root().join("src"), &mut known);
     tests_below(&root().join("tests"), &mut known);

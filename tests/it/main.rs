@@ -53,5 +53,6 @@ mod sim_prices;
 mod sim_rest;
 mod sim_scenario;
 mod sim_streams;
+mod sim_table;
 mod sim_ws_api;
 mod tidy;

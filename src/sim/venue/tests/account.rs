@@ -228,3 +228,23 @@ fn a_dated_contract_has_no_funding_and_a_day_of_delivery() {
         (&"BTCUSDT".into(), &"CURRENT_QUARTER".into())
     );
 }
+
+#[test]
+fn a_listing_is_told_and_can_be_traded() {
+    let mut venue = venue("wallet USDT 1000");
+    let line = "symbol NEWUSDT tick 0.01 step 1 status PENDING_TRADING";
+    let statement = crate::scenario::parse_line(line).unwrap().unwrap();
+    let output = venue.step(&Input::Script(&statement), NOW_MS);
+    let told = &output.market;
+    assert!(
+        matches!(&told[..], [crate::sim::venue::MarketEvent::Contract(json)] if json.contains("PENDING_TRADING")),
+        "{told:?}"
+    );
+    play(&mut venue, "brackets NEWUSDT 0 10000 0.01 20x");
+    play(&mut venue, "mark NEWUSDT 5");
+    let early = try_play(&mut venue, "order NEWUSDT buy 10").reply;
+    assert_eq!(early.unwrap_err().code, -4140);
+    play(&mut venue, "status NEWUSDT TRADING");
+    play(&mut venue, "order NEWUSDT buy 10");
+    assert!(venue.account.holds("NEWUSDT"));
+}
