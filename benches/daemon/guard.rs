@@ -54,7 +54,9 @@ impl Guard {
                 let parts = parts(ends.handle.clone(), journal, hub, of_thread);
                 ready.send(ends).unwrap();
                 let serving = serve(socket, None, None, parts, stop.clone());
-                tokio::join!(spine.run(stop.clone()), serving);
+                let running = tokio::spawn(spine.run(stop.clone()));
+                let (_, ended) = tokio::join!(serving, running);
+                ended.unwrap();
             });
         });
         Self {

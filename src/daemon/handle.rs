@@ -44,7 +44,7 @@ pub enum GuardGone {
 pub(super) enum Message {
     Check {
         ask: Box<Ask>,
-        reply: oneshot::Sender<Answer>,
+        reply: oneshot::Sender<Box<Answer>>,
     },
     Change {
         input: Input,
@@ -68,7 +68,7 @@ impl GuardHandle {
     ///
     /// # Errors
     /// [`GuardGone`]: then it may not.
-    pub async fn check(&self, asked: Asked) -> Result<Answer, GuardGone> {
+    pub async fn check(&self, asked: Asked) -> Result<Box<Answer>, GuardGone> {
         let Asked {
             proposal,
             client,

@@ -130,7 +130,7 @@ pub struct Spine {
     marks: Marks,
     demand: watch::Sender<Demand>,
     audience: Box<dyn Audience>,
-    replies: BTreeMap<u64, oneshot::Sender<Answer>>,
+    replies: BTreeMap<u64, oneshot::Sender<Box<Answer>>>,
     next_ticket: u64,
 }
 
@@ -202,10 +202,11 @@ impl Spine {
         let mut ticks = tokio::time::interval(Duration::from_millis(TICK_MS));
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut watchdog = Watchdog::from_environment();
+        let mut stopped = std::pin::pin!(shutdown.cancelled());
         loop {
             tokio::select! {
                 biased;
-                () = shutdown.cancelled() => return,
+                () = &mut stopped => return,
                 Some(event) = self.events.recv() => self.take_events(event),
                 () = self.marks.filled.notified() => self.take_marks(),
                 message = self.messages.recv() => match message {
@@ -282,7 +283,7 @@ impl Spine {
         match output {
             Output::Answer { ticket, answer } => {
                 if let Some(reply) = self.replies.remove(&ticket) {
-                    drop(reply.send(*answer));
+                    drop(reply.send(answer));
                 }
             }
             Output::Changed => {

@@ -33,7 +33,13 @@ pub(super) struct Tail {
     /// Ids of the rows that are not folded, oldest first: no index knows them.
     ids: VecDeque<String>,
     known: BTreeSet<String>,
+    /// The greatest id of a folded row that begins as ids of our time do: they grow with time, so
+    /// that a greater one needs no search.
+    greatest: String,
 }
+
+/// With what ids that grow with time begin, for the next thousands of years.
+const OF_OUR_TIME: char = '0';
 
 impl Tail {
     /// Reads where the journal ends.
@@ -66,7 +72,16 @@ impl Tail {
             .prepare("SELECT id FROM record WHERE sequence > ?1 ORDER BY sequence")?
             .query_map((folded,), |row| row.get(0))?
             .collect::<rusqlite::Result<_>>()?;
+        let greatest: Option<String> = connection
+            .query_row(
+                "SELECT id FROM record WHERE folded = 1 AND id >= '0' AND id < '1' \
+                 ORDER BY id DESC LIMIT 1",
+                (),
+                |row| row.get(0),
+            )
+            .optional()?;
         Ok(Self {
+            greatest: greatest.unwrap_or_default(),
             end: end.unwrap_or(told),
             folded,
             known: ids.iter().cloned().collect(),
@@ -111,7 +126,9 @@ impl Tail {
     }
 
     fn insert(&self, connection: &Connection, record: &Record, end: End) -> Result<End, Failure> {
-        if self.known.contains(&record.id) || is_folded(connection, &record.id)? {
+        let is_new = record.id.starts_with(OF_OUR_TIME) && record.id > self.greatest;
+        let is_known = self.known.contains(&record.id);
+        if is_known || (!is_new && is_folded(connection, &record.id)?) {
             return Err(Failure::Duplicate(record.id.clone()));
         }
         let next = End {
@@ -165,6 +182,9 @@ impl Tail {
         while self.ids.len() > self.unfolded() {
             if let Some(id) = self.ids.pop_front() {
                 self.known.remove(&id);
+                if id.starts_with(OF_OUR_TIME) && id > self.greatest {
+                    self.greatest = id;
+                }
             }
         }
         Ok(upto < self.end.sequence)

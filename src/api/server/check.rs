@@ -16,7 +16,7 @@ use futures_util::FutureExt as _;
 use hyper::body::Bytes;
 
 use super::reply::{Reply, json_bytes, ok_bytes};
-use super::{Parts, RECORD_DEADLINE};
+use super::{Parts, RECORD_DEADLINE, Server};
 use crate::api::events::EventKind;
 use crate::api::protocol::answer::{BriefAnswer, CheckAnswer, Told};
 use crate::api::protocol::decisions::DecisionLine;
@@ -41,7 +41,8 @@ struct Question {
     asked: Now,
 }
 
-pub(super) async fn answer(parts: &Parts, peer: Peer, body: &Bytes) -> Result<Reply, Refusal> {
+pub(super) async fn answer(server: &Server, peer: Peer, body: &Bytes) -> Result<Reply, Refusal> {
+    let parts = &server.parts;
     let asked = parts.clock.now();
     let request = CheckRequest::parse(body)?;
     let proposal = proposal(parts, &request.subject)?;
@@ -64,7 +65,7 @@ pub(super) async fn answer(parts: &Parts, peer: Peer, body: &Bytes) -> Result<Re
         },
     };
     let answer = parts.handle.check(asked).await.map_err(gone)?;
-    let (answer, bytes) = write_down(parts, &question, answer).await?;
+    let (answer, bytes) = write_down(server, &question, answer).await?;
     observe(parts, &question, &answer.judgement);
     publish(parts, &question, &answer);
     Ok(ok_bytes(bytes))
@@ -119,10 +120,11 @@ pub(super) fn gone(gone: GuardGone) -> Refusal {
 
 /// Hands the decision to the records and makes the answer that may leave.
 async fn write_down(
-    parts: &Parts,
+    server: &Server,
     question: &Question,
-    mut answer: Answer,
-) -> Result<(Answer, Vec<u8>), Refusal> {
+    mut answer: Box<Answer>,
+) -> Result<(Box<Answer>, Vec<u8>), Refusal> {
+    let parts = &server.parts;
     let bytes = question.bytes(parts, &answer, true)?;
     let entry = question.entry(&answer, &bytes);
     let acknowledged = parts.recorder.record(entry);
@@ -130,8 +132,8 @@ async fn write_down(
         // Handed over; only a refusal that is there already counts.
         !matches!(acknowledged.now_or_never(), Some(Err(_)))
     } else {
-        let outcome = tokio::time::timeout(RECORD_DEADLINE, acknowledged).await;
-        matches!(outcome, Ok(Ok(())))
+        let outcome = server.patience.within(acknowledged).await;
+        outcome == Some(Ok(()))
     };
     if recorded {
         return Ok((answer, bytes));

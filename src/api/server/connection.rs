@@ -18,6 +18,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, UnixStream};
 
+use super::line::Line;
 use super::watch::{Activity, Phase, Seat};
 use super::{HEAD_BYTES_MAX, HEADERS_MAX, Scope, Server, reply, routes};
 use crate::api::record::Peer;
@@ -40,7 +41,11 @@ pub(super) async fn accept_unix(server: &Arc<Server>, socket: &BoundSocket, scop
         };
         let Ok(peer) = peer(&stream) else { continue };
         match server.connections.seat(peer.uid) {
-            Some(seat) => spawn(server, stream, seat, scope, peer),
+            Some(seat) => {
+                if let Ok(line) = Line::new(stream) {
+                    spawn(server, line, seat, scope, peer);
+                }
+            }
             None => drop(stream.try_write(FULL)),
         }
     }

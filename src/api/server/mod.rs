@@ -7,6 +7,8 @@
 mod check;
 mod connection;
 mod intake;
+mod line;
+mod patience;
 mod reply;
 mod route;
 mod routes;
@@ -29,6 +31,7 @@ use super::socket::BoundSocket;
 use crate::clock::Clock;
 use crate::daemon::GuardHandle;
 use crate::guard::verdict::{Code, Decision};
+use patience::Patience;
 use watch::Connections;
 
 pub use route::{Route, Scope};
@@ -101,6 +104,7 @@ pub struct Parts {
 pub(super) struct Server {
     parts: Parts,
     connections: Connections,
+    patience: Patience,
     tasks: TaskTracker,
     shutdown: CancellationToken,
 }
@@ -117,6 +121,7 @@ pub async fn serve(
     let server = Arc::new(Server {
         parts,
         connections: Connections::default(),
+        patience: Patience::default(),
         tasks: TaskTracker::new(),
         shutdown: shutdown.clone(),
     });
@@ -136,15 +141,19 @@ pub async fn serve(
             server.connections.sweep(),
         );
     };
+    let serving = async {
+        tokio::select! {
+            () = accepting => {}
+            () = shutdown.cancelled() => {}
+        }
+        server.tasks.close();
+        let drained = tokio::time::timeout(DRAIN_DEADLINE, server.tasks.wait()).await;
+        if drained.is_err() {
+            server.connections.end_all();
+        }
+    };
     tokio::select! {
-        () = accepting => {}
-        () = shutdown.cancelled() => {}
-    }
-    server.tasks.close();
-    if tokio::time::timeout(DRAIN_DEADLINE, server.tasks.wait())
-        .await
-        .is_err()
-    {
-        server.connections.end_all();
+        () = serving => {}
+        () = server.patience.keep() => {}
     }
 }

@@ -12,6 +12,7 @@ use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
 use hyper::header::{HeaderMap, HeaderValue};
 use hyper::{Request, StatusCode};
+use tokio::time::MissedTickBehavior;
 
 use super::check::{self, gone};
 use super::reply::{Reply, events, json_bytes, ok, ok_bytes, with_type};
@@ -51,7 +52,7 @@ pub(super) async fn answer(
     let reply = match route {
         Route::Check => {
             let body = intake::body(&head.headers, body).await?;
-            check::answer(parts, peer, &body).await?
+            check::answer(server, peer, &body).await?
         }
         Route::Status => status(parts).await?,
         Route::Account => {
@@ -219,19 +220,26 @@ fn event_body(
 ) -> UnsyncBoxBody<Bytes, Infallible> {
     let shutdown = server.shutdown.clone();
     let hello = Some(Bytes::from_static(b": crossguard\n\n"));
-    let state = (subscription, shutdown, hello);
-    let frames = stream::unfold(state, |(mut subscription, shutdown, hello)| async move {
-        let bytes = match hello {
-            Some(hello) => hello,
-            None => tokio::select! {
-                biased;
-                () = shutdown.cancelled() => return None,
-                bytes = subscription.next() => bytes?,
-                () = tokio::time::sleep(HEARTBEAT) => Bytes::from_static(b": alive\n\n"),
-            },
-        };
-        let frame = Ok::<_, Infallible>(Frame::data(bytes));
-        Some((frame, (subscription, shutdown, None)))
-    });
+    // One timer for the whole line: none is set and taken back for every event.
+    let mut beats = tokio::time::interval(HEARTBEAT);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    beats.reset();
+    let state = (subscription, shutdown, beats, hello);
+    let frames = stream::unfold(
+        state,
+        |(mut subscription, shutdown, mut beats, hello)| async move {
+            let bytes = match hello {
+                Some(hello) => hello,
+                None => tokio::select! {
+                    biased;
+                    () = shutdown.cancelled() => return None,
+                    bytes = subscription.next() => bytes?,
+                    _ = beats.tick() => Bytes::from_static(b": alive\n\n"),
+                },
+            };
+            let frame = Ok::<_, Infallible>(Frame::data(bytes));
+            Some((frame, (subscription, shutdown, beats, None)))
+        },
+    );
     StreamBody::new(frames).boxed_unsync()
 }

@@ -188,15 +188,21 @@ fn start_check_thread(
                 let (check, admin, metrics) = bound;
                 let ended = CancellationToken::new();
                 let serving = server::serve(check, Some(admin), metrics, doors.parts, stop.clone());
-                let running = async {
-                    // The doors drain for a moment after the stop; the spine answers until they have.
-                    spine.run(ended.clone()).await;
+                // A task of its own: what it waits for wakes it alone, without a look at the sockets.
+                let mut running = tokio::spawn(spine.run(ended.clone()));
+                let outcome = tokio::select! {
+                    () = serving => {
+                        // The doors drained for a moment; the spine answered until they had.
+                        ended.cancel();
+                        (&mut running).await
+                    }
+                    outcome = &mut running => outcome,
                 };
-                let serving = async {
-                    serving.await;
-                    ended.cancel();
-                };
-                tokio::join!(serving, running);
+                if let Err(failure) = outcome
+                    && let Ok(panic) = failure.try_into_panic()
+                {
+                    std::panic::resume_unwind(panic);
+                }
                 if stop.is_cancelled() {
                     alarm.disarm();
                 }
