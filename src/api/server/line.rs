@@ -28,7 +28,7 @@ impl Line {
     pub(super) fn new(stream: tokio::net::UnixStream) -> io::Result<Self> {
         let stream = stream.into_std()?;
         Ok(Self {
-            incoming: AsyncFd::with_interest(stream, Interest::READABLE)?,
+            incoming: watched(stream, Interest::READABLE)?,
             blocked: None,
         })
     }
@@ -47,8 +47,7 @@ impl Line {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     if self.blocked.is_none() {
                         let again = self.incoming.get_ref().try_clone()?;
-                        let again = AsyncFd::with_interest(again, Interest::WRITABLE)?;
-                        self.blocked = Some(again);
+                        self.blocked = Some(watched(again, Interest::WRITABLE)?);
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -59,6 +58,15 @@ impl Line {
             }
         }
     }
+}
+
+#[expect(
+    deprecated,
+    reason = "its caveat is a value that gives up its descriptor while it is watched; the standard \
+              stream never does, and its successor is an unsafe function"
+)]
+fn watched(stream: UnixStream, interest: Interest) -> io::Result<AsyncFd<UnixStream>> {
+    AsyncFd::with_interest(stream, interest)
 }
 
 impl AsyncRead for Line {
