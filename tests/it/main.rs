@@ -40,6 +40,7 @@ mod guard;
 mod journal_faults;
 mod journal_queries;
 mod live;
+mod margin_properties;
 mod middleman;
 mod random_accounts;
 mod real_brackets;
