@@ -3,17 +3,86 @@
 //! Owns: its page.
 //! Must not know: how any figure is computed.
 
+use std::path::PathBuf;
+
+use clap::Args;
+
 use super::check::{at_risk, distance, killer};
+use super::demo::on_scenario;
 use super::screen::safe;
 use super::talk::{Request, show};
 use super::{Common, Exit, screen};
 use crate::api::protocol::account::{AccountAnswer, Wallet};
+use crate::api::protocol::explain::ExplainAnswer;
 use crate::api::protocol::inputs::Inputs;
 use crate::api::protocol::pool::PoolFigures;
 use crate::api::shown::{money, percent_down, percent_up};
 
-pub(super) fn run(common: &Common) -> Exit {
-    show(common, Request::get("/v1/account"), page)
+/// Flags of `account`.
+#[derive(Debug, Clone, Args)]
+pub struct AccountArgs {
+    #[command(flatten)]
+    pub(super) common: Common,
+    /// Each figure with its formula and the inputs it came from
+    #[arg(long)]
+    pub(super) explain: bool,
+    /// The account of this scenario file instead of the daemon's: a simulated exchange plays it and
+    /// a guard of its own is asked
+    #[arg(long, value_name = "FILE")]
+    pub(super) scenario: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &AccountArgs) -> Exit {
+    match &args.scenario {
+        None => ask(args, &args.common),
+        Some(file) => {
+            let args = args.clone();
+            on_scenario(file, move |socket| {
+                let common = Common {
+                    socket: Some(socket.to_owned()),
+                    json: args.common.json,
+                };
+                ask(&args, &common)
+            })
+        }
+    }
+}
+
+fn ask(args: &AccountArgs, common: &Common) -> Exit {
+    if args.explain {
+        show(common, Request::get("/v1/account/explain"), sheet)
+    } else {
+        show(common, Request::get("/v1/account"), page)
+    }
+}
+
+/// One paragraph per figure: its value, its formula, its inputs.
+fn sheet(answer: &ExplainAnswer<'static>) -> String {
+    let mut text = String::new();
+    let mut of = String::new();
+    for figure in &answer.figures {
+        if of != figure.of {
+            of = figure.of.to_string();
+            text.push_str(&format!("\n{}\n", safe(&of)));
+        }
+        text.push_str(&format!(
+            "  {} = {}\n    = {}\n",
+            safe(&figure.figure),
+            figure.value,
+            safe(&figure.formula)
+        ));
+        for input in &figure.inputs {
+            text.push_str(&format!("      {} = {}\n", safe(&input.name), input.value));
+        }
+    }
+    if answer.figures.is_empty() {
+        text.push_str("nothing is held\n");
+    }
+    for entry in &answer.missing {
+        let line = format!("not known: {} ({})", entry.path, entry.reason);
+        text.push_str(&screen::wrapped(&line, "  "));
+    }
+    text
 }
 
 fn page(account: &AccountAnswer<'static>) -> String {

@@ -52,7 +52,7 @@ pub enum Verb {
     /// How the guard is: red lines first, each with what to do
     Status(Common),
     /// Pools and wallets as they are
-    Account(Common),
+    Account(account::AccountArgs),
     /// Positions as they are
     Positions(Common),
     /// Working orders as they are

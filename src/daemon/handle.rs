@@ -10,6 +10,7 @@ use super::report::{AccountReport, Answer, OrdersReport, PositionsReport, Status
 use crate::guard::Detail;
 use crate::guard::proposal::Proposal;
 use crate::guard::verdict::Ladder;
+use crate::margin::explain::Sheet;
 
 /// Most messages that wait for the spine; a door that finds the queue full answers "busy".
 pub const QUEUE_MAX: usize = 1_024;
@@ -51,6 +52,8 @@ pub(super) enum Message {
         done: oneshot::Sender<()>,
     },
     Account(oneshot::Sender<AccountReport>),
+    /// Every figure with its formula.
+    Explain(oneshot::Sender<Sheet>),
     Positions(oneshot::Sender<PositionsReport>),
     Orders(oneshot::Sender<OrdersReport>),
     Status(oneshot::Sender<StatusReport>),
@@ -124,6 +127,14 @@ impl GuardHandle {
     /// [`GuardGone`].
     pub async fn account(&self) -> Result<AccountReport, GuardGone> {
         self.ask(Message::Account).await
+    }
+
+    /// Every figure of the account with its formula and its inputs.
+    ///
+    /// # Errors
+    /// [`GuardGone`].
+    pub async fn explain(&self) -> Result<Sheet, GuardGone> {
+        self.ask(Message::Explain).await
     }
 
     /// Positions as they are.

@@ -13,6 +13,7 @@ use crate::margin::account::{Asset, AssetMode, MarginMode, PositionMode, Setting
 use crate::margin::amount::Amount;
 use crate::margin::book::Unknown;
 use crate::margin::contribution::Contribution;
+use crate::margin::explain::{Sheet, explain};
 use crate::margin::order::OpenOrder;
 use crate::margin::pool::PoolAssessment;
 use crate::margin::position::{PositionAssessment, assess_positions};
@@ -203,6 +204,12 @@ impl Core {
             pools,
             inputs,
         }
+    }
+
+    /// Every figure of the account with its formula and its inputs.
+    #[must_use]
+    pub fn sheet(&self) -> Sheet {
+        explain(self.mirror().book(), self.in_force().policy.horizon)
     }
 
     /// Figures of one pool as it is.

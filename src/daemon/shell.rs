@@ -264,6 +264,7 @@ impl Spine {
                 let _ = done.send(());
             }
             Message::Account(reply) => drop(reply.send(self.core.account_report(now))),
+            Message::Explain(reply) => drop(reply.send(self.core.sheet())),
             Message::Positions(reply) => drop(reply.send(self.core.positions_report(now))),
             Message::Orders(reply) => drop(reply.send(self.core.orders_report(now))),
             Message::Status(reply) => drop(reply.send(self.core.status_report(now))),

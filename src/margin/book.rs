@@ -266,6 +266,10 @@ impl Book {
             change(&mut entry.state);
         }
         self.put_in(id);
+        if self.broken.is_some() {
+            // What did not fit may be gone with this change.
+            self.rebuild();
+        }
     }
 
     /// Takes a mark. Nothing but the price changes while the symbol is idle.

@@ -21,6 +21,7 @@ pub mod bracket;
 pub mod change;
 pub mod collateral;
 pub mod contribution;
+pub mod explain;
 pub mod liquidation;
 pub mod order;
 pub mod pool;
@@ -30,6 +31,8 @@ pub mod shock;
 mod what_if;
 pub mod worst;
 
+#[cfg(test)]
+mod absurd;
 #[cfg(test)]
 mod joint_properties;
 #[cfg(test)]

@@ -231,7 +231,7 @@ fn spill(
     Ok(loss.minus(ticket)?.max(Amount::ZERO))
 }
 
-fn adverse_price(
+pub(super) fn adverse_price(
     leg: &Leg,
     mark: MarkPrice,
     liquidation: &LiquidationPrices,

@@ -25,6 +25,7 @@ mod exchange_keys;
 mod exchange_stand;
 mod exchange_streams;
 mod exchange_tls;
+mod explain;
 mod fault_table;
 mod faults_c;
 mod faults_e;

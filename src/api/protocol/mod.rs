@@ -10,6 +10,7 @@ pub mod account;
 pub mod answer;
 pub mod decisions;
 pub mod error;
+pub mod explain;
 pub mod figure;
 pub mod inputs;
 pub mod names;

@@ -27,6 +27,8 @@ pub enum Route {
     Status,
     /// `GET /v1/account`
     Account,
+    /// `GET /v1/account/explain`
+    ExplainAccount,
     /// `GET /v1/positions`
     Positions,
     /// `GET /v1/orders`
@@ -57,10 +59,11 @@ pub enum Route {
 
 impl Route {
     /// Every route.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Check,
         Self::Status,
         Self::Account,
+        Self::ExplainAccount,
         Self::Positions,
         Self::Orders,
         Self::Policy,
@@ -84,6 +87,7 @@ impl Route {
             Self::Unlock => Method::DELETE,
             Self::Status
             | Self::Account
+            | Self::ExplainAccount
             | Self::Positions
             | Self::Orders
             | Self::Policy
@@ -104,6 +108,7 @@ impl Route {
             Self::Check => "/v1/check",
             Self::Status => "/v1/status",
             Self::Account => "/v1/account",
+            Self::ExplainAccount => "/v1/account/explain",
             Self::Positions => "/v1/positions",
             Self::Orders => "/v1/orders",
             Self::Policy => "/v1/policy",

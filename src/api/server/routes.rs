@@ -23,6 +23,7 @@ use crate::api::openapi;
 use crate::api::protocol::account::{AccountAnswer, OrdersAnswer, PositionsAnswer};
 use crate::api::protocol::decisions::{DecisionLine, DecisionsAnswer, filter};
 use crate::api::protocol::error::{ErrorCode, Refusal};
+use crate::api::protocol::explain::ExplainAnswer;
 use crate::api::protocol::policy::PolicyAnswer;
 use crate::api::protocol::status::{LadderAnswer, LockRequest, ReadyAnswer, StatusAnswer};
 use crate::api::record::{Peer, ReadError};
@@ -58,6 +59,10 @@ pub(super) async fn answer(
         Route::Account => {
             let report = parts.handle.account().await.map_err(gone)?;
             ok(&AccountAnswer::from(&report))?
+        }
+        Route::ExplainAccount => {
+            let sheet = parts.handle.explain().await.map_err(gone)?;
+            ok(&ExplainAnswer::from(&sheet))?
         }
         Route::Positions => {
             let report = parts.handle.positions().await.map_err(gone)?;

@@ -7,6 +7,7 @@
 mod stage;
 mod trader;
 
+use std::path::Path;
 use std::time::Duration;
 
 use reqwest::Method;
@@ -53,6 +54,43 @@ pub(super) fn run(args: &DemoArgs) -> Exit {
         }
     }
 }
+
+/// Plays a scenario file on a simulated exchange, puts a guard beside it, and asks that one.
+pub(super) fn on_scenario(
+    file: &Path,
+    asking: impl FnOnce(&Path) -> Exit + Send + 'static,
+) -> Exit {
+    let asked = read_scene(file).and_then(|scene| {
+        let runtime = current_thread_runtime()?;
+        runtime.block_on(async {
+            let folder = Folder::make(&Clock::machine())?;
+            let account = Account::start_on("scenario", &folder, 7, &scene).await?;
+            let socket = account.socket.clone();
+            let exit = tokio::task::spawn_blocking(move || asking(&socket)).await;
+            account.end().await;
+            exit.map_err(|error| error.to_string())
+        })
+    });
+    asked.unwrap_or_else(|error| {
+        screen::complain(&error);
+        Exit::Other
+    })
+}
+
+/// A file of several accounts, as tests have them, is read up to its first dividing line.
+fn read_scene(file: &Path) -> Result<String, String> {
+    let told = |error: std::io::Error| format!("{}: {error}", file.display());
+    let size = std::fs::metadata(file).map_err(told)?.len();
+    if size > SCENE_BYTES_MAX {
+        return Err(format!("{}: longer than 1 MiB", file.display()));
+    }
+    let text = std::fs::read_to_string(file).map_err(told)?;
+    let lines = text.lines().take_while(|line| line.trim() != "---");
+    Ok(lines.collect::<Vec<_>>().join("\n"))
+}
+
+/// Longest scenario file that is read.
+const SCENE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Paces the telling.
 struct Teller {

@@ -83,7 +83,17 @@ impl Drop for Folder {
 impl Account {
     /// Starts an exchange, a daemon on it, and waits until the guard is in step.
     pub(super) async fn start(name: &str, folder: &Folder, seed: u64) -> Result<Self, String> {
-        let scenario = Scenario::parse(SCENE).map_err(|mistakes| {
+        Self::start_on(name, folder, seed, SCENE).await
+    }
+
+    /// The same on the account and market of this text.
+    pub(super) async fn start_on(
+        name: &str,
+        folder: &Folder,
+        seed: u64,
+        scene: &str,
+    ) -> Result<Self, String> {
+        let scenario = Scenario::parse(scene).map_err(|mistakes| {
             mistakes
                 .iter()
                 .map(ToString::to_string)

@@ -1,0 +1,405 @@
+//! The figures of a pool.
+//!
+//! Owns: their formulas, as sums over the positions of the sheet.
+//! Must not know: the formulas of single positions.
+
+use std::fmt::Write as _;
+
+use rust_decimal::Decimal;
+
+use super::super::account::{Asset, MarginMode, Symbol, SymbolState};
+use super::super::amount::{Amount, ArithmeticError, Notional, Rate, exact_add, exact_sub};
+use super::super::book::{Book, Unknown};
+use super::super::contribution::{Contribution, Missing};
+use super::super::liquidation::Direction;
+use super::super::pool::{CollateralFigures, CommonMove, PoolAssessment, Survival};
+use super::{Builder, Explained};
+
+/// What of a symbol is added up.
+type Part = fn(&Contribution) -> Decimal;
+
+/// Every figure of the pool.
+pub(super) fn explain(
+    book: &Book,
+    asset: &Asset,
+    horizon: Rate,
+) -> Result<Vec<Explained>, Unknown> {
+    let pool = book.assess(asset, horizon)?;
+    let name = format!("pool {asset}");
+    let sums = Sums {
+        name: &name,
+        book,
+        asset,
+        pool: &pool,
+    };
+    let mut figures = Vec::new();
+    if pool.collateral.is_empty() {
+        let profit = sums.of("crossUnPnl", pool.cross_unrealized_pnl, |c| {
+            c.unrealized_pnl.get()
+        })?;
+        figures.push(profit);
+        figures.push(
+            Builder::of(&name)
+                .with("crossWalletBalance", pool.cross_wallet_balance.get())
+                .with("crossUnPnl", pool.cross_unrealized_pnl.get())
+                .is(
+                    "marginBalance",
+                    pool.margin_balance.get(),
+                    "crossWalletBalance + crossUnPnl",
+                ),
+        );
+    } else {
+        for row in &pool.collateral {
+            figures.extend(worth(row, pool.available_balance));
+        }
+        figures.push(equity(&name, &pool));
+    }
+    figures.push(sums.of("maintMargin", pool.maintenance_margin, |c| {
+        c.maintenance_margin.get()
+    })?);
+    figures.push(
+        sums.of("positionInitialMargin", pool.position_initial_margin, |c| {
+            c.position_initial_margin.get()
+        })?,
+    );
+    figures.push(sums.of(
+        "openOrderInitialMargin",
+        pool.open_order_initial_margin,
+        |c| c.open_order_initial_margin.get(),
+    )?);
+    figures.extend(balance(&name, &pool, &sums)?);
+    figures.extend(survival(&pool, &sums)?);
+    figures.extend(at_risk(&pool, &sums)?);
+    Ok(figures)
+}
+
+/// An asset's worth in the one pool of multi-assets mode.
+fn worth(row: &CollateralFigures, available_usd: Amount) -> [Explained; 2] {
+    let name = format!("collateral {}", row.asset);
+    [
+        Builder::of(&name)
+            .with("equity", row.equity.get())
+            .with("bidRate", row.bid.get())
+            .with("askRate", row.ask.get())
+            .is(
+                "equityUsd",
+                row.equity_usd.get(),
+                "min(equity * bidRate, equity * askRate)",
+            ),
+        Builder::of(&name)
+            .with("availableUsd", available_usd.get())
+            .with("askRate", row.ask.get())
+            .is(
+                "availableBalance",
+                row.available_balance.get(),
+                "availableUsd / askRate",
+            ),
+    ]
+}
+
+fn equity(name: &str, pool: &PoolAssessment) -> Explained {
+    let mut built = Builder::of(name);
+    let mut formula = String::new();
+    for row in &pool.collateral {
+        let term = format!("{}.equityUsd", row.asset);
+        join(&mut formula, &term);
+        built = built.with(term, row.equity_usd.get());
+    }
+    built.is("marginBalance", pool.margin_balance.get(), or_zero(formula))
+}
+
+fn join(formula: &mut String, term: &str) {
+    if !formula.is_empty() {
+        formula.push_str(" + ");
+    }
+    formula.push_str(term);
+}
+
+fn or_zero(formula: String) -> String {
+    if formula.is_empty() {
+        "0".to_owned()
+    } else {
+        formula
+    }
+}
+
+/// Sums over the symbols of a pool.
+struct Sums<'a> {
+    name: &'a str,
+    book: &'a Book,
+    asset: &'a Asset,
+    pool: &'a PoolAssessment,
+}
+
+impl Sums<'_> {
+    /// A figure that is the sum of its symbols, each at the ask rate of its asset where assets stand
+    /// together.
+    fn of(&self, figure: &'static str, value: Amount, part: Part) -> Result<Explained, Unknown> {
+        let mut built = Builder::of(self.name);
+        let mut formula = String::new();
+        for (symbol, state) in self.book.symbols() {
+            if !self.holds(state) {
+                continue;
+            }
+            let own = self.contribution(symbol, state)?;
+            let own = part(&own);
+            if own.is_zero() {
+                continue;
+            }
+            let term = format!("{symbol}.{figure}");
+            built = built.with(term.clone(), own);
+            join(&mut formula, &term);
+            if let Some((asset, ask)) = self.ask_of(state) {
+                let _infallible = write!(formula, " * {asset}.askRate");
+                built = built.with(format!("{asset}.askRate"), ask);
+            }
+        }
+        Ok(built.is(figure, value.get(), or_zero(formula)))
+    }
+
+    fn holds(&self, state: &SymbolState) -> bool {
+        let asset = state.margin_asset.as_ref();
+        let shares = asset.is_some_and(|asset| self.book.pool_of(asset) == self.asset);
+        shares && !state.is_idle()
+    }
+
+    fn contribution(&self, symbol: &Symbol, state: &SymbolState) -> Result<Contribution, Unknown> {
+        Contribution::of(state, self.book.position_mode())
+            .map_err(|missing: Missing| Unknown::Symbol(symbol.clone(), missing))
+    }
+
+    fn ask_of(&self, state: &SymbolState) -> Option<(String, Decimal)> {
+        let asset = state.margin_asset.as_ref()?;
+        let mut rows = self.pool.collateral.iter();
+        let row = rows.find(|row| row.asset == *asset)?;
+        Some((row.asset.to_string(), row.ask.get()))
+    }
+
+    /// The net notional, by asset, of the symbol that moves, or of all of them.
+    fn moved(&self, only: Option<&Symbol>) -> Result<Vec<(Asset, Decimal)>, Unknown> {
+        let mut moved: Vec<(Asset, Decimal)> = Vec::new();
+        for (symbol, state) in self.book.symbols() {
+            let Some(asset) = state.margin_asset.as_ref().filter(|_| self.holds(state)) else {
+                continue;
+            };
+            if only.is_some_and(|only| only != symbol) {
+                continue;
+            }
+            let net = self.contribution(symbol, state)?.notional_net.get();
+            match moved.iter_mut().find(|(known, _)| known == asset) {
+                Some((_, sum)) => *sum = exact_add(*sum, net)?,
+                None => moved.push((asset.clone(), net)),
+            }
+        }
+        Ok(moved)
+    }
+
+    /// Maintenance amounts, and notional × rate, of the tiers at `factor` × marks, summed.
+    fn tiers_at(&self, factor: Decimal) -> Result<(Decimal, Decimal), Unknown> {
+        let (mut amounts, mut kept) = (Decimal::ZERO, Decimal::ZERO);
+        for (_, state) in self.book.symbols() {
+            let crossed = state
+                .settings
+                .is_some_and(|settings| settings.risk_mode() == MarginMode::Crossed);
+            let known = state.mark.zip(state.brackets.as_deref());
+            let Some((mark, brackets)) = known.filter(|_| self.holds(state) && crossed) else {
+                continue;
+            };
+            for (_, leg) in state.legs.held() {
+                let gross = mark.price().times(leg.quantity)?.abs();
+                let there = gross.get().checked_mul(factor);
+                let there = Notional::new(there.ok_or(ArithmeticError::Overflow)?);
+                let tier = brackets.at(there);
+                amounts = exact_add(amounts, tier.maintenance_amount.get())?;
+                kept = exact_add(kept, gross.times(tier.maintenance_margin_rate)?.get())?;
+            }
+        }
+        Ok((amounts, kept))
+    }
+
+    /// What orders of isolated symbols reserve in the pool.
+    fn isolated_orders(&self) -> Result<Decimal, Unknown> {
+        let mut sum = Amount::ZERO;
+        for (symbol, state) in self.book.symbols() {
+            let isolated = state
+                .settings
+                .is_some_and(|settings| settings.risk_mode() == MarginMode::Isolated);
+            if self.holds(state) && isolated {
+                let own = self.contribution(symbol, state)?;
+                let own = own.isolated_open_order_initial_margin;
+                let ask = self.ask_of(state).map(|(_, ask)| Rate::new(ask));
+                sum = sum.plus(ask.map_or(Ok(own), |ask| own.times(ask))?)?;
+            }
+        }
+        Ok(sum.get())
+    }
+}
+
+fn balance(name: &str, pool: &PoolAssessment, sums: &Sums<'_>) -> Result<Vec<Explained>, Unknown> {
+    let balance = pool.margin_balance.get();
+    let maintenance = pool.maintenance_margin.get();
+    let mut figures = vec![
+        Builder::of(name)
+            .with("positionInitialMargin", pool.position_initial_margin.get())
+            .with(
+                "openOrderInitialMargin",
+                pool.open_order_initial_margin.get(),
+            )
+            .is(
+                "initialMargin",
+                pool.initial_margin.get(),
+                "positionInitialMargin + openOrderInitialMargin",
+            ),
+        Builder::of(name)
+            .with("marginBalance", balance)
+            .with("initialMargin", pool.initial_margin.get())
+            .with("isolatedOpenOrderInitialMargin", sums.isolated_orders()?)
+            .is(
+                "availableBalance",
+                pool.available_balance.get(),
+                "max(0, marginBalance - initialMargin - isolatedOpenOrderInitialMargin)",
+            ),
+        Builder::of(name)
+            .with("marginBalance", balance)
+            .with("maintMargin", maintenance)
+            .is(
+                "headroom",
+                pool.headroom.get(),
+                "marginBalance - maintMargin",
+            ),
+    ];
+    if let Some(ratio) = pool.margin_ratio {
+        figures.push(
+            Builder::of(name)
+                .with("maintMargin", maintenance)
+                .with("marginBalance", balance)
+                .is("marginRatio", ratio.get(), "maintMargin / marginBalance"),
+        );
+    }
+    if let Some(leverage) = pool.account_leverage {
+        figures.push(
+            Builder::of(name)
+                .with("notionalGross", pool.notional_gross.get())
+                .with("marginBalance", balance)
+                .is(
+                    "accountLeverage",
+                    leverage.get(),
+                    "notionalGross / marginBalance",
+                ),
+        );
+    }
+    Ok(figures)
+}
+
+/// How far the pool is from its end: the nearest liquidation price of the sheet, and the move of all
+/// together.
+fn survival(pool: &PoolAssessment, sums: &Sums<'_>) -> Result<Vec<Explained>, Unknown> {
+    let mut figures = Vec::new();
+    let Survival::Alive {
+        first_killer,
+        common_move,
+    } = &pool.survival
+    else {
+        return Ok(figures);
+    };
+    let mut nearest = Builder::of(sums.name);
+    let mut terms = Vec::new();
+    if let Some(killer) = first_killer {
+        let mark = sums
+            .book
+            .state(killer.symbol.as_str())
+            .and_then(|state| state.mark);
+        let mark = mark.ok_or_else(|| Unknown::Symbol(killer.symbol.clone(), Missing::Mark))?;
+        figures.push(
+            Builder::of(sums.name)
+                .with("firstKiller.price", killer.price.get())
+                .with(format!("{}.markPrice", killer.symbol), mark.price().get())
+                .is(
+                    "firstKiller.move",
+                    killer.by.get(),
+                    format!("abs(firstKiller.price / {}.markPrice - 1)", killer.symbol),
+                ),
+        );
+        nearest = nearest.with("firstKiller.move", killer.by.get());
+        terms.push("firstKiller.move");
+    }
+    if let Some(common) = common_move {
+        if pool.collateral.is_empty() {
+            figures.push(common_figure(pool, sums, *common)?);
+        }
+        nearest = nearest.with("commonMove", common.by.get());
+        terms.push("commonMove");
+    }
+    if let Some(distance) = pool.survival.distance() {
+        let formula = match terms.as_slice() {
+            [one] => (*one).to_owned(),
+            all => format!("min({})", all.join(", ")),
+        };
+        figures.push(nearest.is("distance", distance.get(), formula));
+    }
+    Ok(figures)
+}
+
+/// The move of all marks together, as for one symbol: what is constant over what grows.
+fn common_figure(
+    pool: &PoolAssessment,
+    sums: &Sums<'_>,
+    common: CommonMove,
+) -> Result<Explained, Unknown> {
+    let factor = match common.direction {
+        Direction::Up => exact_add(Decimal::ONE, common.by.get())?,
+        Direction::Down => exact_sub(Decimal::ONE, common.by.get())?,
+    };
+    let (amounts, kept) = sums.tiers_at(factor)?;
+    Ok(Builder::of(sums.name)
+        .with("notionalNet", pool.notional_net.get())
+        .with("maintMargin", pool.maintenance_margin.get())
+        .with("headroom", pool.headroom.get())
+        .with("cumThere", amounts)
+        .with("keptThere", kept)
+        .is(
+            "commonMove",
+            common.by.get(),
+            "abs((notionalNet - maintMargin - headroom - cumThere) / (notionalNet - keptThere) - 1)",
+        ))
+}
+
+/// What the worst move takes: everything when it liquidates.
+fn at_risk(pool: &PoolAssessment, sums: &Sums<'_>) -> Result<Option<Explained>, Unknown> {
+    let Some(risk) = &pool.wallet_at_risk else {
+        return Ok(None);
+    };
+    if risk.amount == pool.margin_balance.max(Amount::ZERO) {
+        let built = Builder::of(sums.name).with("marginBalance", pool.margin_balance.get());
+        let whole = built.is("walletAtRisk", risk.amount.get(), "max(0, marginBalance)");
+        return Ok(Some(whole));
+    }
+    let by = risk.cause.by.get();
+    let by = match risk.cause.direction {
+        Direction::Up => by,
+        Direction::Down => exact_sub(Decimal::ZERO, by)?,
+    };
+    let mut built = Builder::of(sums.name).with("move", by);
+    let mut formula = String::new();
+    for (asset, net) in sums.moved(risk.cause.symbol.as_ref())? {
+        let Some(row) = pool.collateral.iter().find(|row| row.asset == asset) else {
+            built = built.with("notionalMoved", net);
+            formula = "abs(notionalMoved * move)".to_owned();
+            continue;
+        };
+        built = built
+            .with(format!("{asset}.equityUsd"), row.equity_usd.get())
+            .with(format!("{asset}.equity"), row.equity.get())
+            .with(format!("{asset}.notionalMoved"), net)
+            .with(format!("{asset}.bidRate"), row.bid.get())
+            .with(format!("{asset}.askRate"), row.ask.get());
+        let there = format!("({asset}.equity + {asset}.notionalMoved * move)");
+        join(
+            &mut formula,
+            &format!(
+                "{asset}.equityUsd - min({there} * {asset}.bidRate, {there} * {asset}.askRate)"
+            ),
+        );
+    }
+    Ok(Some(built.is("walletAtRisk", risk.amount.get(), formula)))
+}

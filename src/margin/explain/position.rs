@@ -1,0 +1,301 @@
+//! The figures of one symbol's positions and orders.
+//!
+//! Owns: their formulas.
+//! Must not know: the other symbols of the pool.
+
+use rust_decimal::Decimal;
+
+use super::super::account::{Leg, MarginMode, PositionMode, PositionSide, Symbol, SymbolState};
+use super::super::amount::{Amount, ArithmeticError, Notional, Price, Rate, exact_add, exact_sub};
+use super::super::book::{Book, Unknown};
+use super::super::bracket::{Bracket, BracketTable};
+use super::super::collateral::converted;
+use super::super::contribution::{Contribution, Missing, signed_notional};
+use super::super::liquidation::{Direction, LiquidationPrices};
+use super::super::position::{PositionAssessment, adverse_price, assess_positions};
+use super::{Builder, Explained};
+
+/// Every figure of the symbol.
+pub(super) fn explain(
+    book: &Book,
+    symbol: &Symbol,
+    state: &SymbolState,
+    horizon: Rate,
+) -> Result<Vec<Explained>, Unknown> {
+    let missing = |missing| Unknown::Symbol(symbol.clone(), missing);
+    let settings = state.settings.ok_or_else(|| missing(Missing::Settings))?;
+    let leverage = Decimal::from(settings.leverage.get());
+    let what_if = book.what_if(symbol)?;
+    let mut figures = Vec::new();
+    let positions = assess_positions(&what_if, symbol, horizon)?;
+    for position in &positions {
+        let name = name_of(symbol, position.position_side);
+        let brackets = state
+            .brackets
+            .as_deref()
+            .ok_or_else(|| missing(Missing::Brackets))?;
+        figures.extend(plain(&name, position, brackets, leverage));
+        if position.margin_mode == MarginMode::Crossed {
+            let price = match position.liquidation {
+                LiquidationPrices::AlreadyLiquidatable => position.mark.price(),
+                LiquidationPrices::Alive { .. } => {
+                    adverse_price(&position.leg, position.mark, &position.liquidation, horizon)?
+                }
+            };
+            figures.push(spill(&name, position, price));
+        }
+        for direction in [Direction::Down, Direction::Up] {
+            if let Some(price) = position.liquidation.on(direction) {
+                let at = At {
+                    book,
+                    symbol,
+                    state,
+                    brackets,
+                    price,
+                    direction,
+                };
+                figures.push(match position.margin_mode {
+                    MarginMode::Crossed => at.crossed(&name)?,
+                    MarginMode::Isolated => at.isolated(&name, position)?,
+                });
+            }
+        }
+    }
+    if !state.resting.is_empty() {
+        figures.push(resting(book, symbol, state, leverage)?);
+    }
+    Ok(figures)
+}
+
+/// A position's name on the sheet.
+pub(super) fn name_of(symbol: &Symbol, side: PositionSide) -> String {
+    match side {
+        PositionSide::Both => symbol.to_string(),
+        PositionSide::Long => format!("{symbol} LONG"),
+        PositionSide::Short => format!("{symbol} SHORT"),
+    }
+}
+
+fn plain(
+    name: &str,
+    position: &PositionAssessment,
+    brackets: &BracketTable,
+    leverage: Decimal,
+) -> [Explained; 4] {
+    let leg = &position.leg;
+    let notional = position.notional.get();
+    let tier = brackets.at(position.notional);
+    let quantity = leg.quantity.get();
+    let mark = position.mark.price().get();
+    [
+        Builder::of(name)
+            .with("markPrice", mark)
+            .with("positionAmt", quantity)
+            .is("notional", notional, "markPrice * positionAmt"),
+        Builder::of(name)
+            .with("notional", notional)
+            .with("entryPrice", leg.entry_price.get())
+            .with("positionAmt", quantity)
+            .is(
+                "unrealizedProfit",
+                position.unrealized_pnl.get(),
+                "notional - entryPrice * positionAmt",
+            ),
+        Builder::of(name)
+            .with("notional", notional)
+            .with("maintMarginRatio", tier.maintenance_margin_rate.get())
+            .with("cum", tier.maintenance_amount.get())
+            .is(
+                "maintMargin",
+                position.maintenance_margin.get(),
+                "abs(notional) * maintMarginRatio - cum",
+            ),
+        Builder::of(name)
+            .with("notional", notional)
+            .with("leverage", leverage)
+            .is(
+                "initialMargin",
+                position.initial_margin.get(),
+                "abs(notional) / leverage",
+            ),
+    ]
+}
+
+/// The loss at the nearer of liquidation price and horizon, beyond the ticket.
+fn spill(name: &str, position: &PositionAssessment, price: Price) -> Explained {
+    let leg = &position.leg;
+    Builder::of(name)
+        .with("positionAmt", leg.quantity.get())
+        .with("entryPrice", leg.entry_price.get())
+        .with("adversePrice", price.get())
+        .with("ticket", position.ticket.get())
+        .is(
+            "spill",
+            position.spill.get(),
+            "max(0, positionAmt * (entryPrice - adversePrice) - ticket)",
+        )
+}
+
+/// What working orders add, by the exchange's netting rule.
+fn resting(
+    book: &Book,
+    symbol: &Symbol,
+    state: &SymbolState,
+    leverage: Decimal,
+) -> Result<Explained, Unknown> {
+    let missing = |missing| Unknown::Symbol(symbol.clone(), missing);
+    let figures = Contribution::of(state, book.position_mode()).map_err(missing)?;
+    let margin = figures
+        .open_order_initial_margin
+        .plus(figures.isolated_open_order_initial_margin)?;
+    let name = symbol.to_string();
+    let built = Builder::of(&name)
+        .with("buys", state.resting.buy_notional.get())
+        .with("sells", state.resting.sell_notional.get())
+        .with("leverage", leverage);
+    Ok(match book.position_mode() {
+        PositionMode::Hedge => built.is(
+            "openOrderInitialMargin",
+            margin.get(),
+            "(buys + sells) / leverage",
+        ),
+        PositionMode::OneWay => {
+            let notional = signed_notional(state, PositionSide::Both).map_err(missing)?;
+            built.with("notional", notional.get()).is(
+                "openOrderInitialMargin",
+                margin.get(),
+                "(max(abs(notional + buys), abs(notional - sells)) - abs(notional)) / leverage",
+            )
+        }
+    })
+}
+
+/// A liquidation price of a symbol.
+struct At<'a> {
+    book: &'a Book,
+    symbol: &'a Symbol,
+    state: &'a SymbolState,
+    brackets: &'a BracketTable,
+    price: Price,
+    direction: Direction,
+}
+
+impl At<'_> {
+    const fn figure(&self) -> &'static str {
+        match self.direction {
+            Direction::Down => "liquidationBelow",
+            Direction::Up => "liquidationAbove",
+        }
+    }
+
+    /// The tier of a leg at the liquidation price.
+    fn tier(&self, leg: &Leg) -> Result<&Bracket, ArithmeticError> {
+        let size = leg.quantity.abs().get();
+        let there = size.checked_mul(self.price.get());
+        let there = there.ok_or(ArithmeticError::Overflow)?;
+        Ok(self.brackets.at(Notional::new(there)))
+    }
+
+    /// Headroom is zero where `price * slope` meets what is constant.
+    ///
+    /// Source: margin-math §7.1 (the form that needs no entry price).
+    fn isolated(
+        &self,
+        name: &str,
+        position: &PositionAssessment,
+    ) -> Result<Explained, ArithmeticError> {
+        let leg = &position.leg;
+        let tier = self.tier(leg)?;
+        let built = Builder::of(name)
+            .with("notional", position.notional.get())
+            .with("isolatedWallet", leg.isolated_wallet.get())
+            .with("unrealizedProfit", position.unrealized_pnl.get())
+            .with("cumThere", tier.maintenance_amount.get())
+            .with("positionAmt", leg.quantity.get())
+            .with("ratioThere", tier.maintenance_margin_rate.get());
+        // Headroom contains the maintenance margin that is taken out again: it cancels.
+        let formula = "(notional - isolatedWallet - unrealizedProfit - cumThere) \
+                       / (positionAmt - abs(positionAmt) * ratioThere)";
+        Ok(built.is(self.figure(), self.price.get(), formula))
+    }
+
+    /// The same on the headroom of the pool: other positions' maintenance counts.
+    fn crossed(&self, name: &str) -> Result<Explained, Unknown> {
+        let (equity_rate, ask, headroom) = self.weights()?;
+        let mut built = Builder::of(name).with("headroom", headroom);
+        let (mut constant, mut slope) = (String::new(), String::new());
+        for (side, leg) in self.state.legs.held() {
+            let mark = self.state.mark;
+            let mark = mark.ok_or_else(|| Unknown::Symbol(self.symbol.clone(), Missing::Mark))?;
+            let net = mark.price().times(leg.quantity)?;
+            let tier = self.tier(leg)?;
+            let suffix = match side {
+                PositionSide::Both => "",
+                PositionSide::Long => "Long",
+                PositionSide::Short => "Short",
+            };
+            let named = |what: &str| format!("{what}{suffix}");
+            built = built
+                .with(named("notional"), net.get())
+                .with(
+                    named("maintMargin"),
+                    self.brackets.maintenance_margin(net)?.get(),
+                )
+                .with(named("cumThere"), tier.maintenance_amount.get())
+                .with(named("positionAmt"), leg.quantity.get())
+                .with(named("ratioThere"), tier.maintenance_margin_rate.get());
+            constant.push_str(&format!(
+                " + equityRate * notional{suffix} - askRate * (maintMargin{suffix} + cumThere{suffix})"
+            ));
+            slope.push_str(&format!(
+                " + equityRate * positionAmt{suffix} - askRate * abs(positionAmt{suffix}) * \
+                 ratioThere{suffix}"
+            ));
+        }
+        let mut formula = format!(
+            "({} - headroom) / ({})",
+            constant.trim_start_matches(" + "),
+            slope.trim_start_matches(" + ")
+        );
+        match (equity_rate, ask) {
+            (Some(equity_rate), Some(ask)) => {
+                built = built.with("equityRate", equity_rate).with("askRate", ask);
+            }
+            _ => {
+                formula = formula
+                    .replace("equityRate * ", "")
+                    .replace("askRate * ", "")
+            }
+        }
+        Ok(built.is(self.figure(), self.price.get(), formula))
+    }
+
+    /// What the symbol's asset counts for at the liquidation price, and headroom counted that way;
+    /// no rates where the asset is a pool of its own.
+    fn weights(&self) -> Result<(Option<Decimal>, Option<Decimal>, Decimal), Unknown> {
+        let missing = || Unknown::Symbol(self.symbol.clone(), Missing::MarginAsset);
+        let asset = self.state.margin_asset.as_ref().ok_or_else(missing)?;
+        let pool = self.book.assess(asset, Rate::ZERO)?;
+        let own = pool.collateral.iter().find(|row| row.asset == *asset);
+        let Some(own) = own else {
+            return Ok((None, None, pool.headroom.get()));
+        };
+        let mark = self.state.mark;
+        let mark = mark.ok_or_else(|| Unknown::Symbol(self.symbol.clone(), Missing::Mark))?;
+        let mut there = own.equity.get();
+        let moved = self.price.get().checked_sub(mark.price().get());
+        let moved = moved.ok_or(ArithmeticError::Overflow)?;
+        for (_, leg) in self.state.legs.held() {
+            there = exact_add(there, converted(moved, leg.quantity.get())?)?;
+        }
+        let rate = if Amount::new(there).is_negative() {
+            own.ask
+        } else {
+            own.bid
+        };
+        let worth = converted(own.equity.get(), rate.get())?;
+        let rest = exact_sub(pool.headroom.get(), own.equity_usd.get())?;
+        let headroom = exact_add(rest, worth)?;
+        Ok((Some(rate.get()), Some(own.ask.get()), headroom))
+    }
+}

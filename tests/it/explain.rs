@@ -1,0 +1,266 @@
+//! Every printed formula, computed anew from its printed inputs by an arithmetic of this file's own,
+//! gives the printed value.
+
+use std::collections::BTreeMap;
+use std::iter::Peekable;
+use std::vec::IntoIter;
+
+use crossguard::margin::amount::Rate;
+use crossguard::margin::explain::{Explained, explain};
+use rust_decimal::Decimal;
+
+use crate::rig::Rig;
+
+/// Names, numbers and signs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Word {
+    Name(String),
+    Number(Decimal),
+    Sign(char),
+}
+
+fn words(formula: &str) -> Vec<Word> {
+    let mut words = Vec::new();
+    let mut rest = formula.chars().peekable();
+    while let Some(first) = rest.next() {
+        if first.is_whitespace() {
+            continue;
+        }
+        if !first.is_alphanumeric() {
+            words.push(Word::Sign(first));
+            continue;
+        }
+        let mut word = String::from(first);
+        while let Some(next) = rest.next_if(|c| c.is_alphanumeric() || matches!(c, '.' | '_')) {
+            word.push(next);
+        }
+        words.push(match word.parse() {
+            Ok(number) => Word::Number(number),
+            Err(_) => Word::Name(word),
+        });
+    }
+    words
+}
+
+struct Reader<'a> {
+    words: Peekable<IntoIter<Word>>,
+    inputs: &'a BTreeMap<&'a str, Decimal>,
+}
+
+impl Reader<'_> {
+    fn sign(&mut self, sign: char) -> bool {
+        self.words.next_if_eq(&Word::Sign(sign)).is_some()
+    }
+
+    fn sum(&mut self) -> Decimal {
+        let mut value = self.product();
+        loop {
+            if self.sign('+') {
+                value += self.product();
+            } else if self.sign('-') {
+                value -= self.product();
+            } else {
+                return value;
+            }
+        }
+    }
+
+    fn product(&mut self) -> Decimal {
+        let mut value = self.factor();
+        loop {
+            if self.sign('*') {
+                value *= self.factor();
+            } else if self.sign('/') {
+                value /= self.factor();
+            } else {
+                return value;
+            }
+        }
+    }
+
+    fn factor(&mut self) -> Decimal {
+        match self.words.next().expect("a factor") {
+            Word::Number(number) => number,
+            Word::Sign('(') => {
+                let value = self.sum();
+                assert!(self.sign(')'));
+                value
+            }
+            Word::Sign('-') => -self.factor(),
+            Word::Name(name) if self.sign('(') => {
+                let mut values = vec![self.sum()];
+                while self.sign(',') {
+                    values.push(self.sum());
+                }
+                assert!(self.sign(')'));
+                let values = values.into_iter();
+                match name.as_str() {
+                    "abs" => values.last().unwrap().abs(),
+                    "min" => values.min().unwrap(),
+                    "max" => values.max().unwrap(),
+                    other => panic!("{other} is no function of a formula"),
+                }
+            }
+            Word::Name(name) => *self
+                .inputs
+                .get(name.as_str())
+                .unwrap_or_else(|| panic!("{name} is not among the inputs")),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn computed(figure: &Explained) -> Decimal {
+    let inputs = figure.inputs.iter();
+    let inputs = inputs
+        .map(|input| (input.name.as_str(), input.value))
+        .collect();
+    let mut reader = Reader {
+        words: words(&figure.formula).into_iter().peekable(),
+        inputs: &inputs,
+    };
+    let value = reader.sum();
+    assert_eq!(reader.words.next(), None, "{}", figure.formula);
+    value
+}
+
+const CONTRACTS: &str = "
+symbol BTCUSDT tick 0.1 step 0.001 min-notional 5
+symbol ETHUSDT tick 0.01 step 0.001 min-notional 5
+symbol SOLUSDT tick 0.01 step 1 min-notional 5
+symbol BTCUSDC tick 0.1 step 0.001 min-notional 5 quote USDC margin USDC
+brackets BTCUSDT 0 50000 0.004 125x | 50000 600000 0.005 100x | 600000 3000000 0.0065 75x
+brackets ETHUSDT 0 5000 0.005 100x | 5000 60000 0.0065 75x | 60000 3000000 0.01 50x
+brackets SOLUSDT 0 2000 0.01 50x | 2000 90000 0.025 20x | 90000 3000000 0.05 10x
+brackets BTCUSDC 0 50000 0.004 125x | 50000 600000 0.005 100x
+mark BTCUSDT 60000
+mark ETHUSDT 3000
+mark SOLUSDT 150
+mark BTCUSDC 60000
+wallet USDT 10000
+wallet USDC 20000
+";
+
+const HELD: &str = "
+pos BTCUSDT crossed 20x +0.8 @ 61000
+pos ETHUSDT crossed 7x -3 @ 2900
+pos BTCUSDC crossed 3x -0.5 @ 58000
+order BTCUSDT buy 0.1 @ 59000
+order ETHUSDT sell 1 @ 3100
+mark BTCUSDT 60123.4
+mark SOLUSDT 151.5
+";
+
+const HEDGED: &str = "
+pos BTCUSDT crossed 20x +1.8 @ 61000 long
+pos BTCUSDT crossed 20x -1.8 @ 60500 short
+pos SOLUSDT crossed 10x -100 @ 149 short
+order BTCUSDT buy 0.1 @ 59000 long
+order SOLUSDT sell 5 @ 155 short
+mark BTCUSDT 60123.4
+";
+
+const RATES: &str = "
+index USDT 1 bid 0.0001 ask 0.0001
+index USDC 0.9998 bid 0.0002 ask 0.0001
+index BTC 60000 bid 0.05 ask 0.05
+wallet BTC 0.05
+assets multi
+";
+
+/// Explains the account of this text and computes every formula anew; gives back the figures' names.
+fn checked(text: &str) -> Vec<String> {
+    let (rig, _) = Rig::from_text(text);
+    let sheet = explain(rig.core.mirror().book(), Rate::parse("0.10").unwrap());
+    assert_eq!(sheet.unknown, []);
+    for figure in &sheet.figures {
+        let ours = computed(figure);
+        let scale = figure.value.abs().max(Decimal::ONE);
+        let apart = (ours - figure.value).abs();
+        assert!(
+            apart <= Decimal::new(1, 8) * scale,
+            "{} {}: {} by {}, computed {ours}, from {:#?}",
+            figure.of,
+            figure.figure,
+            figure.value,
+            figure.formula,
+            figure.inputs
+        );
+    }
+    let names = sheet.figures.iter();
+    names
+        .map(|figure| format!("{} {}", figure.of, figure.figure))
+        .collect()
+}
+
+fn all_in(names: &[String], wanted: &[&str]) {
+    for name in wanted {
+        assert!(
+            names.iter().any(|known| known == name),
+            "{name}: {names:#?}"
+        );
+    }
+}
+
+#[test]
+fn every_formula_of_a_one_way_account_gives_its_figure() {
+    let isolated = "margin SOLUSDT isolated\npos SOLUSDT isolated 10x +40 @ 150\n";
+    let names = checked(&format!("{CONTRACTS}{isolated}{HELD}"));
+    all_in(
+        &names,
+        &[
+            "BTCUSDT maintMargin",
+            "BTCUSDT liquidationBelow",
+            "BTCUSDT openOrderInitialMargin",
+            "BTCUSDT spill",
+            "SOLUSDT liquidationBelow",
+            "BTCUSDC liquidationAbove",
+            "pool USDT marginBalance",
+            "pool USDT firstKiller.move",
+            "pool USDT distance",
+            "pool USDT walletAtRisk",
+            "pool USDC availableBalance",
+        ],
+    );
+}
+
+#[test]
+fn every_formula_of_a_hedged_account_gives_its_figure() {
+    let names = checked(&format!("mode hedge\n{CONTRACTS}{HEDGED}"));
+    all_in(
+        &names,
+        &[
+            "BTCUSDT LONG maintMargin",
+            "BTCUSDT SHORT spill",
+            "BTCUSDT LONG liquidationAbove",
+            "SOLUSDT openOrderInitialMargin",
+        ],
+    );
+}
+
+#[test]
+fn every_formula_of_a_multi_assets_account_gives_its_figure() {
+    let names = checked(&format!("{CONTRACTS}{HELD}{RATES}"));
+    all_in(
+        &names,
+        &[
+            "collateral BTC equityUsd",
+            "collateral USDT availableBalance",
+            "pool USD marginBalance",
+            "pool USD maintMargin",
+            "BTCUSDT liquidationBelow",
+            "pool USD walletAtRisk",
+            "pool USD distance",
+        ],
+    );
+    checked(&format!("mode hedge\n{CONTRACTS}{HEDGED}{RATES}"));
+}
+
+#[test]
+fn what_is_not_known_is_named_and_the_rest_is_explained() {
+    let (rig, _) = Rig::from_text(&format!("{CONTRACTS}{HELD}brackets ETHUSDT none\n"));
+    let sheet = explain(rig.core.mirror().book(), Rate::parse("0.10").unwrap());
+    let unknown: Vec<&str> = sheet.unknown.iter().map(|(of, _)| of.as_str()).collect();
+    assert_eq!(unknown, ["BTCUSDT", "ETHUSDT", "USDT"]);
+    assert!(sheet.figures.iter().any(|figure| figure.of == "pool USDC"));
+}
