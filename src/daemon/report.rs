@@ -11,7 +11,7 @@ use crate::guard::policy::Policy;
 use crate::guard::verdict::{Judgement, Ladder};
 use crate::margin::account::{Asset, AssetMode, MarginMode, PositionMode, Settings, Symbol};
 use crate::margin::amount::Amount;
-use crate::margin::book::Unknown;
+use crate::margin::book::{Book, Unknown};
 use crate::margin::contribution::Contribution;
 use crate::margin::explain::{Sheet, explain};
 use crate::margin::order::OpenOrder;
@@ -171,19 +171,21 @@ pub struct Counts {
     pub symbols: usize,
 }
 
-/// What new orders of `asset` may cost: its pool's figure in single-asset mode, its share of the
-/// joint pool's (converted at the ask) in multi-assets mode.
-///
-/// Source: margin-math §5 and §15.
-fn available_in(asset: &Asset, pools: &[PoolReport]) -> Option<Amount> {
-    pools.iter().find_map(|pool| {
-        let figures = pool.figures.as_ref().ok()?;
-        if pool.asset == *asset {
-            return Some(figures.available_balance);
+/// What new orders margined in this asset can use, in that asset: an asset that holds nothing is not
+/// among the pools, and can still use what the others lend it in multi-assets mode.
+fn available_in(book: &Book, asset: &Asset, pools: &[PoolReport]) -> Option<Amount> {
+    let pool = pools.iter().find(|pool| pool.asset == *book.pool_of(asset));
+    let Some(pool) = pool else {
+        return Some(Amount::ZERO);
+    };
+    let figures = pool.figures.as_ref().ok()?;
+    match book.asset_mode() {
+        AssetMode::Single => Some(figures.available_balance),
+        AssetMode::Multi => {
+            let rate = book.collateral(asset.as_str()).rate?;
+            rate.from_usd(figures.available_balance).ok()
         }
-        let of_asset = figures.collateral.iter().find(|part| part.asset == *asset);
-        of_asset.map(|part| part.available_balance)
-    })
+    }
 }
 
 impl Core {
@@ -256,7 +258,7 @@ impl Core {
                 MarginMode::Isolated => Amount::ZERO,
             }),
             open_order_initial_margin: self.open_order_initial_margin(asset),
-            available_balance: available_in(asset, pools),
+            available_balance: available_in(self.mirror().book(), asset, pools),
         })
     }
 

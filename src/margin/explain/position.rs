@@ -264,7 +264,7 @@ impl At<'_> {
             _ => {
                 formula = formula
                     .replace("equityRate * ", "")
-                    .replace("askRate * ", "")
+                    .replace("askRate * ", "");
             }
         }
         Ok(built.is(self.figure(), self.price.get(), formula))
