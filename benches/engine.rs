@@ -1,7 +1,7 @@
 //! The engine by itself: what a what-if costs as positions grow, and what a whole-market tick costs
 //! against a bare scan of the same bytes.
 //!
-//! `cargo bench --bench engine [-- growth|market]`. Ratios and exponents are taken in one run; absolute times drift.
+//! `cargo bench --bench engine [-- growth|margin|market]`. Ratios and exponents are taken in one run; absolute times drift.
 
 #![allow(clippy::unwrap_used, reason = "a bench fails by panicking")]
 #![expect(
@@ -23,21 +23,119 @@ use crossguard::daemon::core::{Ask, Core, Input, PolicyInForce};
 use crossguard::exchange::translate::{MarketNews, market_frame};
 use crossguard::guard::Detail;
 use crossguard::guard::policy::Policy;
-use crossguard::margin::account::{PositionSide, Side};
-use crossguard::margin::amount::{Price, Quantity};
+use crossguard::margin::account::{PositionSide, Side, SymbolState};
+use crossguard::margin::amount::{MarkPrice, Price, Quantity};
 use crossguard::margin::order::{OrderIntent, OrderKind};
 use crossguard::mirror::event::{Event, MarkUpdate};
+use rust_decimal::Decimal;
 use shared::{name, usdt};
 
 const ROUNDS: usize = 31;
 
 fn main() {
     let only = std::env::args().nth(1).unwrap_or_default();
-    if only != "market" {
+    let wanted = |name: &str| only.is_empty() || only.starts_with('-') || only == name;
+    if wanted("growth") {
         growth();
     }
-    if only != "growth" {
+    if wanted("margin") {
+        margin();
+    }
+    if wanted("market") {
         whole_market();
+    }
+}
+
+/// The margin engine alone: every contribution and every sum made anew, one mark moved, and the same
+/// sums in 128-bit integers that are rescaled after each product.
+fn margin() {
+    println!("\nmargin engine by number of crossed positions (ns, median of {ROUNDS} rounds)");
+    println!(
+        "{:>10} {:>12} {:>12} {:>12} {:>12} {:>8}",
+        "positions", "integers", "all sums", "with ends", "mark moved", "ratio"
+    );
+    for size in [1, 5, 20, 100, 600] {
+        let mut book = account(size, size).core.mirror().book().clone();
+        let rows: Vec<Row> = book
+            .symbols()
+            .filter_map(|(_, state)| Row::of(state))
+            .collect();
+        let horizon = Policy::default().horizon;
+        let id = book.id(name(0).as_str()).unwrap();
+        let marks = [60_000, 60_001].map(|mark| MarkPrice::new(Price::new(Decimal::from(mark))));
+        let mut turn = 0;
+        let calls = if size > 100 { 20 } else { 200 };
+        let integers = nanos(calls, || {
+            black_box(Row::sums(black_box(&rows)));
+        });
+        let sums = nanos(calls, || book.rebuild());
+        let with_ends = nanos(calls, || {
+            book.rebuild();
+            black_box(book.assess(&usdt(), horizon).unwrap());
+        });
+        let moved = nanos(calls, || {
+            turn += 1;
+            book.set_mark(id, marks[turn % 2]);
+            black_box(book.assess(&usdt(), horizon).unwrap());
+        });
+        println!(
+            "{size:>10} {integers:>12.0} {sums:>12.0} {with_ends:>12.0} {moved:>12.0} {:>7.1}x",
+            sums / integers
+        );
+    }
+}
+
+/// A position in integers that count 10⁻⁸.
+struct Row {
+    quantity: i128,
+    entry: i128,
+    mark: i128,
+    leverage: i128,
+    tiers: Vec<[i128; 3]>,
+}
+
+impl Row {
+    const ONE: i128 = 100_000_000;
+
+    fn of(state: &SymbolState) -> Option<Self> {
+        let eight = |value: Decimal| {
+            let scaled = value * Decimal::from(100_000_000);
+            scaled.trunc().mantissa()
+        };
+        let leg = &state.legs.both;
+        let tiers = state.brackets.as_ref()?.brackets().iter();
+        Some(Self {
+            quantity: eight(leg.quantity.get().normalize()),
+            entry: eight(leg.entry_price.get()),
+            mark: eight(state.mark?.price().get()),
+            leverage: i128::from(state.settings?.leverage.get()),
+            tiers: tiers
+                .map(|tier| {
+                    [
+                        eight(tier.cap.get()),
+                        eight(tier.maintenance_margin_rate.get()),
+                        eight(tier.maintenance_amount.get()),
+                    ]
+                })
+                .collect(),
+        })
+    }
+
+    /// Profit, maintenance margin, initial margin, gross and net notional.
+    fn sums(rows: &[Self]) -> [i128; 5] {
+        let mut sums = [0; 5];
+        for row in rows {
+            let net = row.quantity * row.mark / Self::ONE;
+            let gross = net.abs();
+            let tier = row.tiers.iter().find(|tier| gross <= tier[0]);
+            let tier = tier.unwrap_or(&row.tiers[row.tiers.len() - 1]);
+            sums[0] += net - row.quantity * row.entry / Self::ONE;
+            sums[1] += gross * tier[1] / Self::ONE - tier[2];
+            sums[2] += gross / row.leverage;
+            sums[3] += gross;
+            sums[4] += net;
+        }
+        sums
     }
 }
 
