@@ -186,6 +186,7 @@ pub(super) fn card(answer: &CheckAnswer<'_>) -> String {
     }
     comparison(answer, &mut text);
     findings(answer, &mut text);
+    ways_out(answer, &mut text);
     let kept = match (answer.recorded, answer.dry_run) {
         (true, true) => "dry run, recorded",
         (false, true) => "dry run, not recorded",
@@ -359,6 +360,19 @@ fn comparison(answer: &CheckAnswer<'_>, text: &mut String) {
         money(twin.max_loss)
     );
     text.push_str(&screen::wrapped(&line, "  "));
+}
+
+/// What would pass instead, each with the decision it gets.
+fn ways_out(answer: &CheckAnswer<'_>, text: &mut String) {
+    if answer.alternatives.is_empty() {
+        return;
+    }
+    text.push('\n');
+    let _ = writeln!(text, "  {}", screen::bold("ways out"));
+    for way in &answer.alternatives {
+        let lines = screen::wrapped(&way.message, "    ");
+        text.push_str(&lines);
+    }
 }
 
 fn findings(answer: &CheckAnswer<'_>, text: &mut String) {

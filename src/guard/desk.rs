@@ -21,7 +21,6 @@ use crate::mirror::view::LiveView;
 
 /// Something done before the question is looked at.
 #[derive(Debug, Clone, Copy)]
-#[expect(dead_code, reason = "the search for counter-offers makes them")]
 pub(super) enum Step<'s> {
     /// An order fills.
     Order(&'s OrderIntent),

@@ -6,7 +6,7 @@
 //! Must not know: policy. An exit passes whatever the policy says.
 
 use super::proposal::Proposal;
-use crate::margin::account::{MarginMode, PositionMode, PositionSide, Side};
+use crate::margin::account::{MarginMode, PositionMode, PositionSide, Side, Symbol};
 use crate::margin::amount::{ArithmeticError, Quantity};
 use crate::margin::change::Change;
 use crate::margin::order::OrderIntent;
@@ -16,9 +16,6 @@ use crate::mirror::view::LiveView;
 /// together: each alone may stay within a position that all of them would flip.
 #[must_use]
 pub fn is_exit(view: &LiveView<'_>, proposal: &Proposal) -> bool {
-    if proposal.only_reduces() {
-        return true;
-    }
     match proposal {
         Proposal::Order(_) | Proposal::Orders(_) => {
             let orders = proposal.orders();
@@ -41,16 +38,27 @@ pub fn order_is_exit(view: &LiveView<'_>, intent: &OrderIntent, together: &[Orde
 /// anybody: it only reserves more (margin-math §11). A higher one frees balance for more risk.
 /// Every other change moves money or lifts a fence, and is judged: adding margin to an isolated
 /// position too, because it makes the pool smaller and the position's own loss larger.
+///
+/// Isolating a contract is one while it is flat and without orders; else the exchange refuses it,
+/// and the guard says so instead of waving it through.
 fn change_is_exit(view: &LiveView<'_>, change: &Change) -> bool {
-    let Change::Leverage { symbol, leverage } = change else {
-        return false;
-    };
-    view.book().state(symbol.as_str()).is_some_and(|state| {
-        state.settings.is_some_and(|settings| {
-            let fenced = settings.margin_mode == MarginMode::Isolated && !state.legs.is_flat();
-            leverage.get() <= settings.leverage.get() && !fenced
-        })
-    })
+    let state_of = |symbol: &Symbol| view.book().state(symbol.as_str());
+    match change {
+        Change::Leverage { symbol, leverage } => state_of(symbol).is_some_and(|state| {
+            state.settings.is_some_and(|settings| {
+                let fenced = settings.margin_mode == MarginMode::Isolated && !state.legs.is_flat();
+                leverage.get() <= settings.leverage.get() && !fenced
+            })
+        }),
+        Change::MarginType {
+            symbol,
+            margin_mode: MarginMode::Isolated,
+        } => {
+            let working = view.mirror().orders().of(symbol.as_str()).next().is_some();
+            !working && state_of(symbol).is_none_or(|state| state.is_idle())
+        }
+        _ => false,
+    }
 }
 
 fn stays_within_position(

@@ -6,6 +6,8 @@
 //! made.
 //! Must not know: how figures are computed, what becomes of findings.
 
+use rust_decimal::Decimal;
+
 use super::change::{self, ChangeCase};
 use super::desk::{Desk, Step};
 use super::exit::order_is_exit;
@@ -67,7 +69,6 @@ pub(super) struct Look<'a> {
 
 impl Look<'_> {
     /// The hardest finding.
-    #[expect(dead_code, reason = "the search for counter-offers makes them")]
     pub(super) fn level(&self) -> Option<Level> {
         self.findings.iter().map(|finding| finding.level).max()
     }
@@ -235,7 +236,10 @@ fn one_by_one(
         };
         let found: Vec<Finding> = ORDER_RULES.iter().filter_map(|rule| rule(&case)).collect();
         for finding in found.iter().filter(|finding| finding.value.is_none()) {
-            own_limits.broken(finding.level);
+            // What the figures do not explain knows no degrees.
+            if own_limits.strain.get().reject <= Decimal::ONE {
+                own_limits.broken(finding.level);
+            }
         }
         limits.take_strain(own_limits.strain.get());
         if let Some(cost) = cost {

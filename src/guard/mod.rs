@@ -20,6 +20,7 @@ pub mod offer;
 pub mod policy;
 pub mod proposal;
 mod rules;
+mod search;
 pub mod stress;
 pub mod verdict;
 pub mod words;

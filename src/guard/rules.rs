@@ -19,6 +19,7 @@ use crate::margin::account::Symbol;
 use crate::margin::amount::quotient;
 
 pub(super) use account::{AFTER_RULES, AccountCase, Touched, When, stress, worst_case};
+pub(super) use exchange::lot_of;
 pub(super) use order::{ORDER_RULES, OrderCase};
 
 /// How hard the worst value strains the limits: 1 is the limit itself, beyond it is broken. Zero
@@ -34,7 +35,6 @@ const BROKEN: Decimal = Decimal::ONE_THOUSAND;
 
 impl Strain {
     /// Of the limit that a decision of this level comes from.
-    #[expect(dead_code, reason = "the search for counter-offers makes them")]
     pub(super) const fn of(self, level: Level) -> Decimal {
         match level {
             Level::Warn => self.warn,

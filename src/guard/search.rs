@@ -1,0 +1,160 @@
+//! Finding a boundary between what passes and what does not.
+//!
+//! Owns: the search over whole numbers, guided by how hard each probe strains the limits.
+//! Must not know: what the numbers stand for.
+
+use rust_decimal::Decimal;
+
+/// What one probe says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Probe {
+    /// It passes.
+    pub passes: bool,
+    /// How hard it strains the limits; 1 is the boundary where strain is all there is.
+    pub strain: Decimal,
+}
+
+/// One end of the stretch that holds the boundary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct End {
+    pub at: u64,
+    pub strain: Decimal,
+}
+
+/// The last number on `near`'s side of the boundary: its neighbour towards `far` is on the other
+/// side. `None` when the probes ran out. The next probe lies where a straight line between the two
+/// ends meets the limit, and in the middle where lines do not help.
+pub(super) fn boundary(
+    mut near: End,
+    mut far: End,
+    near_passes: bool,
+    mut probe: impl FnMut(u64) -> Option<Probe>,
+) -> Option<u64> {
+    let mut slow = 0_u32;
+    while far.at.abs_diff(near.at) > 1 {
+        let width = far.at.abs_diff(near.at);
+        let at = if slow >= 2 {
+            slow = 0;
+            midpoint(near.at, far.at)
+        } else {
+            crossing(near, far).unwrap_or_else(|| midpoint(near.at, far.at))
+        };
+        let seen = probe(at)?;
+        let end = End {
+            at,
+            strain: seen.strain,
+        };
+        if seen.passes == near_passes {
+            near = end;
+        } else {
+            far = end;
+        }
+        let left = far.at.abs_diff(near.at);
+        slow = if left.saturating_mul(2) > width {
+            slow.saturating_add(1)
+        } else {
+            0
+        };
+    }
+    Some(near.at)
+}
+
+const fn midpoint(one: u64, other: u64) -> u64 {
+    one.midpoint(other)
+}
+
+/// Where the line between the ends reaches a strain of 1, strictly between them.
+fn crossing(near: End, far: End) -> Option<u64> {
+    let (low, high) = if near.at < far.at {
+        (near, far)
+    } else {
+        (far, near)
+    };
+    let rise = high.strain.checked_sub(low.strain)?;
+    let wanted = Decimal::ONE.checked_sub(low.strain)?;
+    let width = Decimal::from(high.at.checked_sub(low.at)?);
+    let share = wanted.checked_div(rise)?;
+    if share.is_sign_negative() || share > Decimal::ONE {
+        return None;
+    }
+    let steps = share.checked_mul(width)?.floor();
+    let steps: u64 = steps.try_into().ok()?;
+    let at = low.at.saturating_add(steps);
+    Some(at.clamp(low.at.saturating_add(1), high.at.saturating_sub(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn end(at: u64, strain: Decimal) -> End {
+        End { at, strain }
+    }
+
+    /// Strain that grows by a ten-thousandth a step: 1 at 10,000.
+    fn line(at: u64) -> Probe {
+        let strain = Decimal::new(i64::try_from(at).unwrap(), 4);
+        Probe {
+            passes: strain <= Decimal::ONE,
+            strain,
+        }
+    }
+
+    #[test]
+    fn a_straight_line_takes_a_few_probes() {
+        let mut probes = 0;
+        let found = boundary(
+            end(1, line(1).strain),
+            end(1_000_000, line(1_000_000).strain),
+            true,
+            |at| {
+                probes += 1;
+                Some(line(at))
+            },
+        );
+        assert_eq!(found, Some(10_000));
+        assert!(probes <= 4, "{probes}");
+    }
+
+    #[test]
+    fn a_jump_is_found_by_halving() {
+        let jump = |at: u64| {
+            let passes = at <= 777;
+            let strain = if passes {
+                Decimal::ZERO
+            } else {
+                Decimal::ONE_THOUSAND
+            };
+            Some(Probe { passes, strain })
+        };
+        let found = boundary(
+            end(0, Decimal::ZERO),
+            end(100_000, Decimal::ONE_THOUSAND),
+            true,
+            jump,
+        );
+        assert_eq!(found, Some(777));
+    }
+
+    #[test]
+    fn the_side_that_fails_can_be_the_near_one() {
+        // Topping up: 0 fails, 100 passes, 42 is the first that does.
+        let probe = |at: u64| {
+            let strain = Decimal::new(2_000 - 24 * i64::try_from(at).unwrap(), 3);
+            Some(Probe {
+                passes: strain <= Decimal::ONE,
+                strain,
+            })
+        };
+        let near = end(0, Decimal::TWO);
+        let far = end(100, Decimal::NEGATIVE_ONE);
+        assert_eq!(boundary(near, far, false, probe), Some(41));
+    }
+
+    #[test]
+    fn probes_that_run_out_promise_nothing() {
+        let near = end(0, Decimal::ZERO);
+        let far = end(10, Decimal::TWO);
+        assert_eq!(boundary(near, far, true, |_| None), None);
+    }
+}
