@@ -17,6 +17,7 @@ mod run;
 mod rung;
 mod screen;
 mod sim;
+mod size;
 mod status;
 mod talk;
 
@@ -49,6 +50,8 @@ pub enum Verb {
     /// May I send this order? A dry run unless --reserve
     #[command(after_help = exit::HELP)]
     Check(check::CheckArgs),
+    /// The largest quantity that is allowed, and the largest that only warns
+    Size(size::SizeArgs),
     /// How the guard is: red lines first, each with what to do
     Status(Common),
     /// Pools and wallets as they are
@@ -152,6 +155,7 @@ pub fn main() -> ExitCode {
 fn run_verb(verb: Verb) -> Exit {
     match verb {
         Verb::Check(args) => check::run(&args),
+        Verb::Size(args) => size::run(&args),
         Verb::Status(args) => status::run(&args),
         Verb::Account(args) => account::run(&args),
         Verb::Positions(args) => positions::run(&args),

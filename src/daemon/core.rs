@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::report::Answer;
 use crate::clock::Now;
 use crate::guard::alarm::{AlarmPolicy, Alarms, Transition};
+use crate::guard::offer::{Size, size};
 use crate::guard::policy::Policy;
 use crate::guard::proposal::Proposal;
 use crate::guard::verdict::{Decision, Judgement, Ladder};
@@ -394,6 +395,22 @@ impl Core {
         let symbol = symbols.first().copied();
         let view = self.mirror.view(now, Needs { symbol })?;
         Ok(guard::decide(&view, &ask.proposal, &self.context(ask)))
+    }
+
+    /// The largest quantities of the order that is asked about.
+    ///
+    /// # Errors
+    /// [`NotReady`] names the planes that stand in the way; the symbol is followed from now on.
+    pub fn size(&mut self, ask: &Ask, now: Now) -> Result<Size, NotReady> {
+        for symbol in ask.proposal.symbols() {
+            self.follow(symbol, now);
+        }
+        let symbol = ask.proposal.symbol();
+        let view = self.mirror.view(now, Needs { symbol })?;
+        let first = ask.proposal.orders().first();
+        Ok(first.map_or_else(Size::default, |intent| {
+            size(&view, intent, &self.context(ask))
+        }))
     }
 
     fn judge_blind(&self, ask: &Ask, not_ready: &NotReady) -> Judgement {

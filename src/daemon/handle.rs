@@ -8,9 +8,11 @@ use tokio::sync::{mpsc, oneshot};
 use super::core::{Ask, Input, PolicyInForce};
 use super::report::{AccountReport, Answer, OrdersReport, PositionsReport, StatusReport};
 use crate::guard::Detail;
+use crate::guard::offer::Size;
 use crate::guard::proposal::Proposal;
 use crate::guard::verdict::Ladder;
 use crate::margin::explain::Sheet;
+use crate::mirror::view::NotReady;
 
 /// Most messages that wait for the spine; a door that finds the queue full answers "busy".
 pub const QUEUE_MAX: usize = 1_024;
@@ -58,6 +60,10 @@ pub(super) enum Message {
     Orders(oneshot::Sender<OrdersReport>),
     Status(oneshot::Sender<StatusReport>),
     Policy(oneshot::Sender<PolicyInForce>),
+    Size {
+        ask: Box<Ask>,
+        reply: oneshot::Sender<Result<Size, NotReady>>,
+    },
 }
 
 /// A door's end of the channel to the spine. Cheap to clone.
@@ -87,6 +93,21 @@ impl GuardHandle {
             detail,
         });
         self.ask(|reply| Message::Check { ask, reply }).await
+    }
+
+    /// The largest quantities of an order.
+    ///
+    /// # Errors
+    /// [`GuardGone`]; inside, the planes that stand in the way.
+    pub async fn size(&self, asked: Asked) -> Result<Result<Size, NotReady>, GuardGone> {
+        let ask = Box::new(Ask {
+            ticket: 0,
+            proposal: asked.proposal,
+            client: asked.client,
+            dry_run: true,
+            detail: Detail::Brief,
+        });
+        self.ask(|reply| Message::Size { ask, reply }).await
     }
 
     /// The order of this decision will not be sent, or was refused: its room is free again.

@@ -5,6 +5,7 @@
 
 use rust_decimal::{Decimal, RoundingStrategy};
 
+use super::Context;
 use super::desk::{Desk, Step};
 use super::look::{Depth, Look, Question, look};
 use super::proposal::Proposal;
@@ -19,6 +20,7 @@ use crate::margin::amount::{Amount, Leverage, Notional, Quantity};
 use crate::margin::book::Unknown;
 use crate::margin::change::Change;
 use crate::margin::order::{OrderIntent, OrderKind};
+use crate::mirror::view::LiveView;
 
 /// What kind of way out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -149,6 +151,99 @@ pub(super) fn alternatives(
         offers.splice(1..1, allowed);
     }
     offers
+}
+
+/// The largest quantities of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Size {
+    /// The largest that is allowed; `None` when none is.
+    pub allowed: Option<Quantity>,
+    /// The largest that is not refused; `None` when none is.
+    pub warned: Option<Quantity>,
+}
+
+/// The largest quantity of an order that is allowed, and the largest that only warns: on the step,
+/// not below the smallest notional, within the exchange's cap and every rule. The order's own
+/// quantity does not matter.
+#[must_use]
+pub fn size(view: &LiveView<'_>, intent: &OrderIntent, context: &Context<'_>) -> Size {
+    let desk = Desk::new(view, context);
+    let largest = |target| largest(&desk, intent, target);
+    Size {
+        allowed: largest(Level::Warn),
+        warned: largest(Level::Reject),
+    }
+}
+
+fn largest(desk: &Desk<'_>, intent: &OrderIntent, target: Level) -> Option<Quantity> {
+    let open = context_is_open(desk.context);
+    let asset = desk.pool_of(&intent.symbol).ok().filter(|_| open)?;
+    let state = desk.view.book().state(intent.symbol.as_str())?;
+    let most = most_conceivable(desk, intent, asset, state)?;
+    let desk = Desk::new(desk.view, desk.context);
+    let wanted = OrderIntent {
+        quantity: Some(most),
+        ..intent.clone()
+    };
+    let search = Search {
+        desk: &desk,
+        intent: &wanted,
+        asset,
+        state,
+        target,
+    };
+    if search.verified(&wanted, &[], target).is_some() {
+        return Some(most);
+    }
+    let strain = search.look(&wanted, &[], Depth::Glance).ok()?.strain;
+    search.smaller(target, strain)?.quantity
+}
+
+/// The ladder lets something through that is no exit.
+const fn context_is_open(context: &Context<'_>) -> bool {
+    matches!(
+        context.ladder,
+        super::verdict::Ladder::Normal | super::verdict::Ladder::Caution
+    )
+}
+
+/// A quantity beyond which the exchange takes nothing: its largest order, or twice what the balance
+/// and the position could carry at the leverage that is set.
+fn most_conceivable(
+    desk: &Desk<'_>,
+    intent: &OrderIntent,
+    asset: &Asset,
+    state: &SymbolState,
+) -> Option<Quantity> {
+    let ladder = Ladder::of(desk, intent, state)?;
+    let settings = state.settings?;
+    let pool = desk
+        .stage(asset, &[])
+        .ok()
+        .and_then(|base| desk.assess(&base).ok())?;
+    let price = intent
+        .kind
+        .limit_price()
+        .or_else(|| state.mark.map(|mark| mark.price()))?;
+    let leverage = Decimal::from(settings.leverage.get());
+    let balance = pool.margin_balance.max(Amount::ZERO).get();
+    let carried = balance.checked_mul(leverage)?.checked_div(price.get())?;
+    let held = [&state.legs.both, &state.legs.long, &state.legs.short]
+        .into_iter()
+        .map(|leg| leg.quantity.abs())
+        .max()?;
+    let most = carried.checked_add(held.get())?.checked_mul(Decimal::TWO)?;
+    let rules = desk.view.rules(&intent.symbol)?;
+    let most = match lot_of(rules, intent.kind).max {
+        Some(lot) => most.min(lot.get()),
+        None => most,
+    };
+    let above = ladder.first_not_below(Quantity::new(most))?;
+    let quantity = ladder.quantity(above)?;
+    if quantity.get() > most && above > 0 {
+        return ladder.quantity(above.saturating_sub(1));
+    }
+    Some(quantity)
 }
 
 /// The search for ways out of one order's refusal.

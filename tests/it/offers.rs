@@ -1,7 +1,9 @@
 //! Counter-offers: every one, carried out and asked again, gets the decision it promised, and one
 //! step more does not; and how many assessments an answer takes.
 
+use crossguard::daemon::core::Ask;
 use crossguard::daemon::report::Answer;
+use crossguard::guard::Detail;
 use crossguard::guard::offer::{Alternative, OfferKind};
 use crossguard::guard::proposal::Proposal;
 use crossguard::guard::verdict::Decision;
@@ -164,6 +166,36 @@ fn a_lower_leverage_is_offered_where_it_helps() {
     // The limit rejects beyond 50x.
     assert_eq!(lower[0].leverage.unwrap().get(), 50);
     hold_others(&text, &answer);
+}
+
+#[test]
+fn the_size_is_the_largest_that_gets_its_decision() {
+    let mut rig = rig();
+    for words in ["BTCUSDT buy 1", "BTCUSDT sell 1", "BTCUSDT buy 1 @ 59000"] {
+        let intent = wanted(words);
+        let ask = Ask {
+            ticket: 1,
+            proposal: intent.clone().into(),
+            client: None,
+            dry_run: true,
+            detail: Detail::Brief,
+        };
+        let size = rig.core.size(&ask, rig.clock.now()).unwrap();
+        let step = Quantity::parse("0.001").unwrap();
+        let mut decision = |quantity| {
+            let intent = OrderIntent {
+                quantity: Some(quantity),
+                ..intent.clone()
+            };
+            rig.ask(intent, true).judgement.decision
+        };
+        let allowed = size.allowed.unwrap();
+        assert_eq!(decision(allowed), Decision::Allow, "{words} {allowed}");
+        assert_eq!(decision(allowed.plus(step).unwrap()), Decision::Warn);
+        let warned = size.warned.unwrap();
+        assert_eq!(decision(warned), Decision::Warn, "{words} {warned}");
+        assert_eq!(decision(warned.plus(step).unwrap()), Decision::Reject);
+    }
 }
 
 #[test]

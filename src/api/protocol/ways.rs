@@ -17,6 +17,7 @@ use crate::guard::stress::StressOutcome;
 use crate::guard::verdict;
 use crate::margin::change::{Change, MarginMove};
 use crate::margin::order::{OrderId, OrderIntent, OrderKind};
+use crate::mirror::view::NotReady;
 
 /// The pool if every working order that could open fills on its bad side.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -95,6 +96,48 @@ pub struct Stress<'a> {
     pub dies: Vec<Cow<'a, str>>,
     /// The pool's asset loses worth against the dollar, which a single-asset pool does not feel.
     pub depegged: Option<Cow<'a, str>>,
+}
+
+/// `POST /v1/size`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SizeAnswer<'a> {
+    /// Contract.
+    pub symbol: Cow<'a, str>,
+    /// The largest quantity that is allowed; `null` when none is.
+    pub allowed: Figure,
+    /// The largest quantity that is not refused; `null` when none is.
+    pub warned: Figure,
+    /// Why nothing can be said; empty when it can.
+    pub missing: Vec<Cow<'a, str>>,
+}
+
+impl<'a> SizeAnswer<'a> {
+    /// The answer for a contract.
+    #[must_use]
+    pub fn of(symbol: &'a str, sized: &'a Result<offer::Size, NotReady>) -> Self {
+        let quantity = |quantity: Option<_>| quantity.map_or(Figure::NONE, Figure::quantity);
+        match sized {
+            Ok(size) => Self {
+                symbol: Cow::Borrowed(symbol),
+                allowed: quantity(size.allowed),
+                warned: quantity(size.warned),
+                missing: Vec::new(),
+            },
+            Err(not_ready) => Self {
+                symbol: Cow::Borrowed(symbol),
+                missing: not_ready
+                    .planes
+                    .iter()
+                    .map(|status| {
+                        let reason = status.reason.as_deref().unwrap_or("not known yet");
+                        Cow::Owned(format!("{}: {reason}", status.plane))
+                    })
+                    .collect(),
+                ..Self::default()
+            },
+        }
+    }
 }
 
 /// One way out.

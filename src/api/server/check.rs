@@ -22,6 +22,7 @@ use crate::api::protocol::answer::{BriefAnswer, CheckAnswer, Told};
 use crate::api::protocol::decisions::DecisionLine;
 use crate::api::protocol::error::{ErrorCode, Refusal};
 use crate::api::protocol::request::{CheckRequest, Subject};
+use crate::api::protocol::ways::SizeAnswer;
 use crate::api::record::{Entry, Peer};
 use crate::api::{BadOrder, read_change};
 use crate::clock::Now;
@@ -83,6 +84,33 @@ fn observe(parts: &Parts, question: &Question, judgement: &Judgement) {
     }
     let micros = u64::try_from(question.micros(parts)).unwrap_or(0);
     (parts.observe_check)(micros, judgement.decision, &codes);
+}
+
+/// The largest quantities of an order; its own quantity may be left out.
+pub(super) async fn size(parts: &Parts, body: &Bytes) -> Result<Reply, Refusal> {
+    let mut request = CheckRequest::parse(body)?;
+    let Subject::Order(order) = &mut request.subject else {
+        let message = "is missing; expected the order to size, its quantity left out";
+        return Err(Refusal::field("order", message));
+    };
+    if !order.iter().any(|(name, _)| name == "quantity") {
+        order.push((Cow::Borrowed("quantity"), Cow::Borrowed("1")));
+    }
+    let proposal = proposal(parts, &request.subject)?;
+    let symbol = proposal.symbol().cloned();
+    let asked = Asked {
+        proposal,
+        client: request.client.map(Cow::into_owned),
+        dry_run: true,
+        detail: Detail::Brief,
+    };
+    let sized = parts.handle.size(asked).await.map_err(gone)?;
+    let symbol = symbol.as_ref().map_or("", |symbol| symbol.as_str());
+    ok_bytes_of(&SizeAnswer::of(symbol, &sized))
+}
+
+fn ok_bytes_of(answer: &SizeAnswer<'_>) -> Result<Reply, Refusal> {
+    Ok(ok_bytes(json_bytes(answer)?))
 }
 
 /// What is asked about, in domain words; what is wrong is named with its place.

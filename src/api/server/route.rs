@@ -23,6 +23,8 @@ pub enum Scope {
 pub enum Route {
     /// `POST /v1/check`
     Check,
+    /// `POST /v1/size`
+    Size,
     /// `GET /v1/status`
     Status,
     /// `GET /v1/account`
@@ -59,8 +61,9 @@ pub enum Route {
 
 impl Route {
     /// Every route.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Check,
+        Self::Size,
         Self::Status,
         Self::Account,
         Self::ExplainAccount,
@@ -83,7 +86,7 @@ impl Route {
     #[must_use]
     pub const fn method(self) -> Method {
         match self {
-            Self::Check | Self::Lock | Self::Reload => Method::POST,
+            Self::Check | Self::Size | Self::Lock | Self::Reload => Method::POST,
             Self::Unlock => Method::DELETE,
             Self::Status
             | Self::Account
@@ -106,6 +109,7 @@ impl Route {
     pub const fn path(self) -> &'static str {
         match self {
             Self::Check => "/v1/check",
+            Self::Size => "/v1/size",
             Self::Status => "/v1/status",
             Self::Account => "/v1/account",
             Self::ExplainAccount => "/v1/account/explain",

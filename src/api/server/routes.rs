@@ -55,6 +55,10 @@ pub(super) async fn answer(
             let body = intake::body(&head.headers, body).await?;
             check::answer(server, peer, &body).await?
         }
+        Route::Size => {
+            let body = intake::body(&head.headers, body).await?;
+            check::size(parts, &body).await?
+        }
         Route::Status => status(parts).await?,
         Route::Account => {
             let report = parts.handle.account().await.map_err(gone)?;
