@@ -250,15 +250,11 @@ pub(super) fn adverse_price(
     }
 }
 
-/// A liquidation price is a quotient: where the product does not fit 28 digits it is rounded
-/// half-even like one. Cutting the price instead would be multiplied by the quantity.
+/// A liquidation price is a quotient, and so is its product: rounded half-even at
+/// [`QUOTIENT_DECIMALS`], so that sums with it fit 28 digits. Cutting the price instead would be
+/// multiplied by the quantity.
 fn price_times_quantity(price: Price, leg: &Leg) -> Result<Notional, ArithmeticError> {
-    match price.times(leg.quantity) {
-        Err(ArithmeticError::Inexact) => {
-            let product = price.get().checked_mul(leg.quantity.get());
-            let product = product.ok_or(ArithmeticError::Overflow)?;
-            Ok(Notional::new(round(product, QUOTIENT_DECIMALS)))
-        }
-        result => result,
-    }
+    let product = price.get().checked_mul(leg.quantity.get());
+    let product = product.ok_or(ArithmeticError::Overflow)?;
+    Ok(Notional::new(round(product, QUOTIENT_DECIMALS)))
 }

@@ -30,6 +30,9 @@ use crate::rig::{Rig, asset};
 /// Accounts compared by a plain `cargo test`, in each asset mode.
 const SLICE: u64 = 150;
 
+/// Seeds that failed once: the spill of a position at a price of twenty decimals did not fit 28 digits.
+const FAILED_ONCE: [u64; 1] = [20_304_618];
+
 /// The shipped policy's horizon, which the rig judges by.
 const HORIZON: &str = "0.10";
 
@@ -405,6 +408,10 @@ fn compare_all(what: &str, shape: Shape) {
     );
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     println!("{what}: {accounts} accounts from seed {first}");
+    for seed in FAILED_ONCE {
+        let again = compare_account(seed, shape, &mut Gaps::default());
+        assert_eq!(again, Ok(()));
+    }
     std::thread::scope(|scope| {
         for _ in 0..cores {
             scope.spawn(|| {
