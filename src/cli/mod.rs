@@ -19,6 +19,7 @@ mod screen;
 mod sim;
 mod size;
 mod status;
+mod stress;
 mod talk;
 
 use std::path::PathBuf;
@@ -52,6 +53,8 @@ pub enum Verb {
     Check(check::CheckArgs),
     /// The largest quantity that is allowed, and the largest that only warns
     Size(size::SizeArgs),
+    /// The account under shocks
+    Stress(stress::StressArgs),
     /// How the guard is: red lines first, each with what to do
     Status(Common),
     /// Pools and wallets as they are
@@ -156,6 +159,7 @@ fn run_verb(verb: Verb) -> Exit {
     match verb {
         Verb::Check(args) => check::run(&args),
         Verb::Size(args) => size::run(&args),
+        Verb::Stress(args) => stress::run(&args),
         Verb::Status(args) => status::run(&args),
         Verb::Account(args) => account::run(&args),
         Verb::Positions(args) => positions::run(&args),

@@ -13,6 +13,7 @@ use crate::guard::alarm::{AlarmPolicy, Alarms, Transition};
 use crate::guard::offer::{Size, size};
 use crate::guard::policy::Policy;
 use crate::guard::proposal::Proposal;
+use crate::guard::stress::{self, Scenario};
 use crate::guard::verdict::{Decision, Judgement, Ladder};
 use crate::guard::{self, Context, Detail};
 use crate::margin::account::{Asset, AssetMode, Symbol};
@@ -395,6 +396,20 @@ impl Core {
         let symbol = symbols.first().copied();
         let view = self.mirror.view(now, Needs { symbol })?;
         Ok(guard::decide(&view, &ask.proposal, &self.context(ask)))
+    }
+
+    /// How the account fares in these scenarios, as it stands.
+    ///
+    /// # Errors
+    /// [`NotReady`] names the planes that stand in the way.
+    pub fn stress(
+        &self,
+        scenarios: &[(String, Scenario)],
+        now: Now,
+    ) -> Result<super::handle::Fares, NotReady> {
+        let view = self.mirror.view(now, Needs { symbol: None })?;
+        let horizon = self.in_force.policy.horizon;
+        Ok(stress::fares(&view, horizon, scenarios))
     }
 
     /// The largest quantities of the order that is asked about.

@@ -10,12 +10,18 @@ use super::report::{AccountReport, Answer, OrdersReport, PositionsReport, Status
 use crate::guard::Detail;
 use crate::guard::offer::Size;
 use crate::guard::proposal::Proposal;
+use crate::guard::stress::{Scenario, StressOutcome};
 use crate::guard::verdict::Ladder;
+use crate::margin::account::Asset;
+use crate::margin::book::Unknown;
 use crate::margin::explain::Sheet;
 use crate::mirror::view::NotReady;
 
 /// Most messages that wait for the spine; a door that finds the queue full answers "busy".
 pub const QUEUE_MAX: usize = 1_024;
+
+/// How every pool fares in the scenarios that were asked about.
+pub type Fares = Vec<(Asset, Result<Vec<StressOutcome>, Unknown>)>;
 
 /// A question as a door puts it.
 #[derive(Debug, Clone)]
@@ -60,6 +66,10 @@ pub(super) enum Message {
     Orders(oneshot::Sender<OrdersReport>),
     Status(oneshot::Sender<StatusReport>),
     Policy(oneshot::Sender<PolicyInForce>),
+    Stress {
+        scenarios: Vec<(String, Scenario)>,
+        reply: oneshot::Sender<Result<Fares, NotReady>>,
+    },
     Size {
         ask: Box<Ask>,
         reply: oneshot::Sender<Result<Size, NotReady>>,
@@ -93,6 +103,17 @@ impl GuardHandle {
             detail,
         });
         self.ask(|reply| Message::Check { ask, reply }).await
+    }
+
+    /// How the account fares in these scenarios, as it stands.
+    ///
+    /// # Errors
+    /// [`GuardGone`]; inside, the planes that stand in the way.
+    pub async fn stress(
+        &self,
+        scenarios: Vec<(String, Scenario)>,
+    ) -> Result<Result<Fares, NotReady>, GuardGone> {
+        self.ask(|reply| Message::Stress { scenarios, reply }).await
     }
 
     /// The largest quantities of an order.

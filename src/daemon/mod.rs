@@ -11,5 +11,5 @@ pub mod report;
 mod shell;
 pub mod systemd;
 
-pub use handle::{Asked, GuardGone, GuardHandle};
+pub use handle::{Asked, Fares, GuardGone, GuardHandle};
 pub use shell::{Audience, Ends, Exchange, Spine, spine};

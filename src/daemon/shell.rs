@@ -268,6 +268,9 @@ impl Spine {
             Message::Positions(reply) => drop(reply.send(self.core.positions_report(now))),
             Message::Orders(reply) => drop(reply.send(self.core.orders_report(now))),
             Message::Status(reply) => drop(reply.send(self.core.status_report(now))),
+            Message::Stress { scenarios, reply } => {
+                drop(reply.send(self.core.stress(&scenarios, now)));
+            }
             Message::Size { ask, reply } => drop(reply.send(self.core.size(&ask, now))),
             Message::Policy(reply) => drop(reply.send(self.core.in_force().clone())),
         }

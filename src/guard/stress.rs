@@ -12,6 +12,7 @@ use crate::margin::book::Unknown;
 use crate::margin::book::WhatIf;
 use crate::margin::pool::{PoolAssessment, Survival};
 use crate::margin::shock::{Shock, shocked};
+use crate::mirror::view::LiveView;
 
 /// A scenario of the policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,6 +120,34 @@ pub fn shipped() -> Vec<(&'static str, Scenario)> {
             }),
         ),
     ]
+}
+
+/// How every pool of the account fares in these scenarios, as it stands.
+#[must_use]
+pub fn fares(
+    view: &LiveView<'_>,
+    horizon: Rate,
+    scenarios: &[(String, Scenario)],
+) -> Vec<(Asset, Result<Vec<StressOutcome>, Unknown>)> {
+    let book = view.book();
+    let mut pools = Vec::new();
+    for pool in book.pools_in_use() {
+        // The one pool of multi-assets mode is no margin asset itself: any of them leads to it.
+        let asset = match book.asset_mode() {
+            AssetMode::Single => Some(pool),
+            AssetMode::Multi => book.assets().next(),
+        };
+        let Some(asset) = asset else { continue };
+        let outcomes = book.what_if_in(asset).and_then(|what_if| {
+            let now = what_if.assess(horizon)?;
+            scenarios
+                .iter()
+                .map(|(name, scenario)| run(&what_if, &now, name, scenario))
+                .collect()
+        });
+        pools.push((pool.clone(), outcomes));
+    }
+    pools
 }
 
 /// How a pool fares in a scenario. `after` is the assessment of `what_if`.

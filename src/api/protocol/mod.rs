@@ -19,4 +19,5 @@ pub mod policy;
 pub mod pool;
 pub mod request;
 pub mod status;
+pub mod stress;
 pub mod ways;

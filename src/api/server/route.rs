@@ -25,6 +25,8 @@ pub enum Route {
     Check,
     /// `POST /v1/size`
     Size,
+    /// `POST /v1/stress`
+    Stress,
     /// `GET /v1/status`
     Status,
     /// `GET /v1/account`
@@ -61,9 +63,10 @@ pub enum Route {
 
 impl Route {
     /// Every route.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Check,
         Self::Size,
+        Self::Stress,
         Self::Status,
         Self::Account,
         Self::ExplainAccount,
@@ -86,7 +89,7 @@ impl Route {
     #[must_use]
     pub const fn method(self) -> Method {
         match self {
-            Self::Check | Self::Size | Self::Lock | Self::Reload => Method::POST,
+            Self::Check | Self::Size | Self::Stress | Self::Lock | Self::Reload => Method::POST,
             Self::Unlock => Method::DELETE,
             Self::Status
             | Self::Account
@@ -110,6 +113,7 @@ impl Route {
         match self {
             Self::Check => "/v1/check",
             Self::Size => "/v1/size",
+            Self::Stress => "/v1/stress",
             Self::Status => "/v1/status",
             Self::Account => "/v1/account",
             Self::ExplainAccount => "/v1/account/explain",

@@ -26,6 +26,7 @@ use crate::api::protocol::error::{ErrorCode, Refusal};
 use crate::api::protocol::explain::ExplainAnswer;
 use crate::api::protocol::policy::PolicyAnswer;
 use crate::api::protocol::status::{LadderAnswer, LockRequest, ReadyAnswer, StatusAnswer};
+use crate::api::protocol::stress::{StressAnswer, scenarios};
 use crate::api::record::{Peer, ReadError};
 use crate::guard::verdict::Ladder;
 
@@ -58,6 +59,10 @@ pub(super) async fn answer(
         Route::Size => {
             let body = intake::body(&head.headers, body).await?;
             check::size(parts, &body).await?
+        }
+        Route::Stress => {
+            let body = intake::body(&head.headers, body).await?;
+            stress(parts, &body).await?
         }
         Route::Status => status(parts).await?,
         Route::Account => {
@@ -95,6 +100,14 @@ pub(super) async fn answer(
         Route::Ready => ready(parts).await?,
     };
     Ok((reply, Ends::WithBody))
+}
+
+/// The account as it stands under the policy's scenarios, the named ones, or free shocks.
+async fn stress(parts: &Parts, body: &Bytes) -> Result<Reply, Refusal> {
+    let in_force = parts.handle.policy().await.map_err(gone)?;
+    let scenarios = scenarios(body, &in_force.policy.stress)?;
+    let fares = parts.handle.stress(scenarios).await.map_err(gone)?;
+    ok(&StressAnswer::from(&fares))
 }
 
 async fn status(parts: &Parts) -> Result<Reply, Refusal> {

@@ -1,0 +1,88 @@
+//! `stress`: the account under shocks.
+//!
+//! Owns: its flags and its page.
+//! Must not know: how a shock is computed.
+
+use std::fmt::Write as _;
+
+use clap::Args;
+use reqwest::Method;
+use serde_json::{Map, Value};
+
+use super::screen::safe;
+use super::talk::{Request, Socket, show};
+use super::{Common, Exit, screen};
+use crate::api::protocol::stress::StressAnswer;
+use crate::api::shown::{money, percent_up};
+
+/// Flags of `stress`.
+#[derive(Debug, Clone, Args)]
+pub struct StressArgs {
+    /// How one contract moves, such as BTCUSDT=-10%; may be repeated
+    #[arg(long, value_name = "SYMBOL=MOVE")]
+    pub shock: Vec<String>,
+    /// How every other contract moves, such as -20%
+    #[arg(long, value_name = "MOVE", allow_hyphen_values = true)]
+    pub all: Option<String>,
+    /// A scenario of the policy by name; may be repeated. Without anything: all of them
+    #[arg(long, value_name = "NAME")]
+    pub scenario: Vec<String>,
+    /// Where the daemon is.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+pub(super) fn run(args: &StressArgs) -> Exit {
+    let mut body = Map::new();
+    let mut shocks = Map::new();
+    for shock in &args.shock {
+        let Some((symbol, by)) = shock.split_once('=') else {
+            screen::complain(&format!("--shock {shock}: expected SYMBOL=MOVE"));
+            return Exit::Usage;
+        };
+        shocks.insert(symbol.to_owned(), Value::from(by));
+    }
+    if !shocks.is_empty() {
+        body.insert("shocks".to_owned(), Value::Object(shocks));
+    }
+    if let Some(all) = &args.all {
+        body.insert("all".to_owned(), Value::from(all.as_str()));
+    }
+    if !args.scenario.is_empty() {
+        body.insert("scenarios".to_owned(), Value::from(args.scenario.clone()));
+    }
+    let request = Request {
+        socket: Socket::Everyday,
+        method: Method::POST,
+        path: "/v1/stress".to_owned(),
+        body: Value::Object(body).to_string().into_bytes(),
+    };
+    show(&args.common, request, page)
+}
+
+fn page(answer: &StressAnswer<'static>) -> String {
+    let mut text = String::new();
+    for pool in &answer.pools {
+        let name = format!("pool {}", safe(&pool.asset));
+        let mut table = screen::table(&[&name, "survives", "margin ratio", "loss", "dies"]);
+        for scenario in &pool.stress {
+            let survives = if scenario.survives { "yes" } else { "NO" };
+            table.add_row(vec![
+                safe(&scenario.name),
+                survives.to_owned(),
+                percent_up(scenario.margin_ratio),
+                money(scenario.loss),
+                scenario.dies.len().to_string(),
+            ]);
+        }
+        text.push_str(&screen::shown(table, 1));
+    }
+    for reason in &answer.missing {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "not known: {}", safe(reason));
+    }
+    if text.is_empty() {
+        text.push_str("nothing is held\n");
+    }
+    text
+}
