@@ -16,6 +16,7 @@ mod black_box;
 mod black_box_host;
 mod black_box_keys;
 mod black_box_network;
+mod black_box_service;
 mod black_box_verbs;
 mod changes;
 mod cli_verbs;
