@@ -84,18 +84,25 @@ async fn day() {
     let chain = Chain::start(Cadence::default()).await;
     let began = Instant::now();
     let (mut ends, mut checks, mut allowed) = (None, 0_u64, 0_u64);
+    let (mut orders, mut faults) = (0, 0);
     for second in 0..DAY_S {
         if second % (DAY_S / ORDERS) == 7 {
             let number = second / (DAY_S / ORDERS);
             // Every second one goes the other way, so that nothing piles up.
-            let side = if number % 2 == 0 { "buy" } else { "sell" };
+            let side = if number.is_multiple_of(2) {
+                "buy"
+            } else {
+                "sell"
+            };
             let symbol = symbol(usize::try_from(number / 2).unwrap() % SYMBOLS);
-            chain.try_say(&format!("order {symbol} {side} 0.01"));
+            chain.say(&format!("order {symbol} {side} 0.01"));
+            orders += 1;
         }
         if second % (DAY_S / FAULTS) == 31 {
             let number = usize::try_from(second / (DAY_S / FAULTS)).unwrap();
             let (begins, end) = MISHAPS[number % MISHAPS.len()];
             chain.say(begins);
+            faults += 1;
             ends = Some((second + 20, end));
         }
         if let Some((at, line)) = ends
@@ -116,7 +123,7 @@ async fn day() {
     let times = DAY_S as f64 / took.as_secs_f64();
     println!(
         "a simulated day: {took:.1?}, {times:.0} times as fast as life \
-         ({SYMBOLS} symbols at 1 Hz, {ORDERS} orders, {FAULTS} faults, {checks} checks of which \
+         ({SYMBOLS} symbols at 1 Hz, {orders} orders, {faults} faults, {checks} checks of which \
          {allowed} allowed); mirror and truth are equal at its end"
     );
     chain.end().await;
@@ -131,7 +138,7 @@ async fn burst() {
     for index in 0..BURST {
         chain.say(&format!(
             "adjust USDT {}",
-            if index % 2 == 0 { 2 } else { -1 }
+            if index.is_multiple_of(2) { 2 } else { -1 }
         ));
     }
     let began = Instant::now();
@@ -294,11 +301,6 @@ impl Chain {
         said.unwrap_or_else(|error| panic!("{line}: {error}"));
     }
 
-    /// What the exchange refuses is a part of life.
-    fn try_say(&self, line: &str) {
-        drop(self.exchange.command(line));
-    }
-
     async fn check(&self) -> Decision {
         let symbol = symbol(3);
         let order = [
@@ -310,7 +312,7 @@ impl Chain {
         let order = order.map(|(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value)));
         let intent = order_intent(&order).unwrap();
         let asked = Asked {
-            intent,
+            proposal: intent.into(),
             client: None,
             dry_run: true,
             detail: Detail::Brief,

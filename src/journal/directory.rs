@@ -7,6 +7,7 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, OFlags, flock};
 
@@ -15,6 +16,10 @@ use super::error::JournalError;
 const LOCK_FILE: &str = "lock";
 /// Longest process id that is read from a lock file, in bytes.
 const PID_LENGTH_MAX: u64 = 16;
+
+/// How often, and after which pauses, a second daemon looks for the first one's process id.
+const PID_LOOKS_MAX: u32 = 100;
+const PID_PAUSE: Duration = Duration::from_millis(5);
 
 /// The right to this state directory, for as long as it lives. The kernel gives it back even when
 /// the process is killed.
@@ -96,7 +101,7 @@ pub(super) fn lock(dir: &Path) -> Result<Lock, JournalError> {
         Err(rustix::io::Errno::WOULDBLOCK) => {
             return Err(JournalError::Locked {
                 path: dir.to_owned(),
-                pid: read_pid(&mut file),
+                pid: await_pid(&mut file),
             });
         }
         Err(error) => return Err(refused(error.into())),
@@ -106,6 +111,19 @@ pub(super) fn lock(dir: &Path) -> Result<Lock, JournalError> {
         .and_then(|()| writeln!(file, "{}", std::process::id()))
         .map_err(refused)?;
     Ok(Lock { _file: file })
+}
+
+/// The owner's process id. It has the lock a moment before its id stands in the file, so an empty
+/// file is looked at again for a while.
+fn await_pid(file: &mut File) -> Option<u32> {
+    for _ in 0..PID_LOOKS_MAX {
+        if let Some(pid) = read_pid(file) {
+            return Some(pid);
+        }
+        std::thread::sleep(PID_PAUSE);
+        file.rewind().ok()?;
+    }
+    read_pid(file)
 }
 
 fn read_pid(file: &mut File) -> Option<u32> {
@@ -121,6 +139,37 @@ fn flags(flags: OFlags) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The lock is taken before the id is written: whoever comes in between still learns it.
+    #[test]
+    fn l06_the_owners_id_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(LOCK_FILE);
+        let mut held = File::create(&path).unwrap();
+        flock(&held, FlockOperation::NonBlockingLockExclusive).unwrap();
+        let (begun, waiting) = std::sync::mpsc::channel();
+        let second = std::thread::spawn({
+            let dir = dir.path().to_owned();
+            move || {
+                begun.send(()).unwrap();
+                lock(&dir).unwrap_err()
+            }
+        });
+        waiting.recv().unwrap();
+        std::thread::sleep(PID_PAUSE * 3);
+        writeln!(held, "4242").unwrap();
+        let refused = second.join().unwrap();
+        assert!(
+            matches!(
+                refused,
+                JournalError::Locked {
+                    pid: Some(4242),
+                    ..
+                }
+            ),
+            "{refused}"
+        );
+    }
 
     #[test]
     fn a_directory_of_somebody_else_or_open_to_others_is_refused() {
