@@ -10,6 +10,7 @@
 #![deny(clippy::unwrap_used)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod alerts;
 mod caretaker;
 mod directory;
 mod error;
@@ -35,6 +36,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
+pub use alerts::{AlertStore, AlertThread, Keep, Kept, KeptBefore};
 pub use error::JournalError;
 pub use reader::{Filter, PAGE_ROWS_MAX, Page, Reader, Verification};
 pub use record::{GENESIS, Hash, Kind, Record, Row, Summary};

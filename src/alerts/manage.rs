@@ -1,0 +1,524 @@
+//! Which alerts there are, and when which of them are told.
+//!
+//! Owns: deduplication, grouping, repeats, ends, silences, inhibition, acknowledgement, escalation.
+//! A pure state machine: the moment is an argument, messages come out.
+//! Must not know: channels, clocks, files. Silences never reach the guard: verdicts do not change.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::matcher::Matcher;
+use super::model::{Ack, Alert, Fingerprint, Message, Occasion, Silence, fingerprint};
+use crate::guard::alarm::{Change, Rule, Severity, Transition};
+
+/// Most alerts of one message that are told line by line.
+pub const LINES_MAX: usize = 12;
+
+/// Most alerts that are kept after they are over.
+pub const ENDED_MAX: usize = 200;
+
+/// Most silences at once.
+pub const SILENCES_MAX: usize = 100;
+
+/// Longest silence, in milliseconds.
+pub const SILENCE_MS_MAX: i64 = 24 * 60 * 60_000;
+
+/// What fired before a restart and is not seen again within this time is over, in milliseconds.
+const RESTORED_MS: i64 = 2 * 60_000;
+
+/// How long a restart is shown, in milliseconds.
+const RESTART_MS: i64 = 10 * 60_000;
+
+/// How messages are timed. All in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timing {
+    /// How long a first alert waits for others.
+    pub group_wait_ms: i64,
+    /// The same when there are only ends, or nothing urgent.
+    pub group_wait_calm_ms: i64,
+    /// How long alerts of rules that were just told wait for others.
+    pub group_interval_ms: i64,
+    /// After how long a firing alert is told again, by severity; `None`: never.
+    pub repeat_ms: [Option<i64>; 3],
+    /// After how long a critical alert that nobody acknowledged is told louder; `None`: never.
+    pub escalate_ms: Option<i64>,
+}
+
+impl Timing {
+    /// As shipped: half a second to gather, critical every five minutes, warnings every hour.
+    pub const DEFAULT: Self = Self {
+        group_wait_ms: 500,
+        group_wait_calm_ms: 5_000,
+        group_interval_ms: 10_000,
+        repeat_ms: [None, Some(60 * 60_000), Some(5 * 60_000)],
+        escalate_ms: Some(10 * 60_000),
+    };
+}
+
+/// What has to be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Save {
+    /// This alert, as it now is.
+    Alert(Box<Alert>),
+    /// This silence.
+    Silence(Silence),
+    /// Nothing under this id any more.
+    Forget(String),
+}
+
+/// Why something cannot be done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// There is nothing under this id.
+    #[error("there is no alert or silence of this id")]
+    Unknown,
+    /// The matcher.
+    #[error("matcher: {0}")]
+    Matcher(String),
+    /// The end.
+    #[error("the end must lie within the next 24 hours")]
+    End,
+    /// The reason.
+    #[error("a reason is needed")]
+    Reason,
+    /// Too many.
+    #[error("there are {SILENCES_MAX} silences already")]
+    TooMany,
+}
+
+/// Everything that alert management remembers.
+#[derive(Debug, Clone)]
+pub struct Manager {
+    timing: Timing,
+    firing: BTreeMap<Fingerprint, Alert>,
+    ended: Vec<Alert>,
+    silences: BTreeMap<String, (Silence, Matcher)>,
+    /// What waits to be told, and since when the oldest of it does.
+    pending: BTreeSet<Fingerprint>,
+    pending_ends: Vec<Alert>,
+    open_since: Option<i64>,
+    told: Option<(i64, BTreeSet<String>)>,
+    started_ms: i64,
+    next_id: u64,
+    saves: Vec<Save>,
+}
+
+impl Manager {
+    /// Goes on from what was kept.
+    #[must_use]
+    pub fn new(timing: Timing, alerts: Vec<Alert>, silences: Vec<Silence>, at_ms: i64) -> Self {
+        let mut manager = Self {
+            timing,
+            firing: BTreeMap::new(),
+            ended: Vec::new(),
+            silences: BTreeMap::new(),
+            pending: BTreeSet::new(),
+            pending_ends: Vec::new(),
+            open_since: None,
+            told: None,
+            started_ms: at_ms,
+            next_id: u64::try_from(at_ms).unwrap_or(1),
+            saves: Vec::new(),
+        };
+        for mut alert in alerts {
+            if alert.is_firing() {
+                alert.is_restored = true;
+                manager.firing.insert(alert.fingerprint(), alert);
+            } else {
+                manager.ended.push(alert);
+            }
+        }
+        manager.ended.sort_by_key(|alert| alert.ended_ms);
+        for silence in silences {
+            if let Ok(matcher) = Matcher::parse(&silence.matcher) {
+                manager
+                    .silences
+                    .insert(silence.id.clone(), (silence, matcher));
+            }
+        }
+        manager
+    }
+
+    /// Alerts that fire, the most urgent first.
+    #[must_use]
+    pub fn firing(&self) -> Vec<&Alert> {
+        let mut firing: Vec<&Alert> = self.firing.values().collect();
+        firing.sort_by_key(|alert| order(alert));
+        firing
+    }
+
+    /// Alerts that are over, the latest first.
+    pub fn ended(&self) -> impl Iterator<Item = &Alert> {
+        self.ended.iter().rev()
+    }
+
+    /// Silences in force.
+    pub fn silences(&self) -> impl Iterator<Item = &Silence> {
+        self.silences.values().map(|(silence, _)| silence)
+    }
+
+    /// The silence that keeps this alert quiet.
+    #[must_use]
+    pub fn silenced_by(&self, alert: &Alert) -> Option<&Silence> {
+        let mut silences = self.silences.values();
+        let found = silences.find(|(_, matcher)| matcher.matches(alert))?;
+        Some(&found.0)
+    }
+
+    /// The firing alert that makes this one beside the point.
+    #[must_use]
+    pub fn inhibited_by(&self, alert: &Alert) -> Option<&Alert> {
+        self.firing.values().find(|source| inhibits(source, alert))
+    }
+
+    /// Something waits to be told.
+    #[must_use]
+    pub const fn is_waiting(&self) -> bool {
+        self.open_since.is_some()
+    }
+
+    /// What has to be kept since the last time.
+    pub fn take_saves(&mut self) -> Vec<Save> {
+        std::mem::take(&mut self.saves)
+    }
+
+    /// Takes what the guard says. Gives the alert as it now is, for those who follow.
+    pub fn take(&mut self, transition: &Transition, at_ms: i64) -> Option<Alert> {
+        match transition {
+            Transition::Raised(alarm) => {
+                let print = fingerprint(&alarm.key);
+                let (tells, alert) = match self.firing.get_mut(&print) {
+                    Some(known) => {
+                        let before = known.severity();
+                        // An event that came again after a restart is news; a state is not.
+                        let tells = alarm.severity > before
+                            || (alarm.is_event && alarm.change != Change::Worse);
+                        known.update(alarm);
+                        if alarm.severity > before {
+                            known.ack = None;
+                            known.first_told_ms = None;
+                            known.is_escalated = false;
+                        }
+                        (tells, known.clone())
+                    }
+                    None => {
+                        self.next_id = self.next_id.saturating_add(1);
+                        let id = format!("a{}", self.next_id);
+                        let alert = Alert::of(alarm, id, at_ms);
+                        self.firing.insert(print.clone(), alert.clone());
+                        (true, alert)
+                    }
+                };
+                if tells {
+                    self.pending.insert(print);
+                    self.open_since.get_or_insert(at_ms);
+                }
+                self.saves.push(Save::Alert(Box::new(alert.clone())));
+                Some(alert)
+            }
+            Transition::Cleared { key, worst, .. } => {
+                let worst = worst.map(|worst| worst.normalize().to_string());
+                self.end(&fingerprint(key), worst, at_ms)
+            }
+        }
+    }
+
+    fn end(&mut self, print: &Fingerprint, worst: Option<String>, at_ms: i64) -> Option<Alert> {
+        let mut alert = self.firing.remove(print)?;
+        self.pending.remove(print);
+        alert.ended_ms = Some(at_ms);
+        alert.worst = worst.or(alert.worst);
+        let was_told = alert.told_ms.is_some();
+        if was_told && !alert.is_event && self.silenced_by(&alert).is_none() {
+            self.pending_ends.push(alert.clone());
+            self.open_since.get_or_insert(at_ms);
+        }
+        self.saves.push(Save::Alert(Box::new(alert.clone())));
+        self.ended.push(alert.clone());
+        while self.ended.len() > ENDED_MAX {
+            let forgotten = self.ended.remove(0);
+            self.saves.push(Save::Forget(forgotten.id));
+        }
+        Some(alert)
+    }
+
+    /// Time passed: what is to be told now.
+    pub fn tick(&mut self, at_ms: i64) -> Vec<Message> {
+        self.expire(at_ms);
+        let mut messages = Vec::new();
+        messages.extend(self.flush(at_ms));
+        messages.extend(self.escalate(at_ms));
+        messages.extend(self.repeat(at_ms));
+        messages
+    }
+
+    fn expire(&mut self, at_ms: i64) {
+        let over: Vec<String> = self
+            .silences()
+            .filter(|silence| silence.until_ms <= at_ms)
+            .map(|silence| silence.id.clone())
+            .collect();
+        for id in over {
+            self.end_silence(&id, at_ms);
+        }
+        let is_blind = self.firing.values().any(|alert| {
+            matches!(alert.rule(), Some(Rule::Stale | Rule::KeyRefused)) && !alert.is_restored
+        });
+        let since_start = at_ms.saturating_sub(self.started_ms);
+        let gone: Vec<Fingerprint> = self
+            .firing
+            .iter()
+            .filter(|(_, alert)| {
+                let not_seen = alert.is_restored && since_start >= RESTORED_MS && !is_blind;
+                let shown = at_ms.saturating_sub(alert.since_ms) >= RESTART_MS;
+                not_seen || (alert.rule() == Some(Rule::Restarted) && shown)
+            })
+            .map(|(print, _)| print.clone())
+            .collect();
+        for print in gone {
+            self.end(&print, None, at_ms);
+        }
+    }
+
+    /// What waited long enough, as one message.
+    fn flush(&mut self, at_ms: i64) -> Option<Message> {
+        let open_since = self.open_since?;
+        if at_ms < self.due(open_since) {
+            return None;
+        }
+        self.open_since = None;
+        let pending = std::mem::take(&mut self.pending);
+        let mut alerts: Vec<Alert> = Vec::new();
+        for print in pending {
+            if self.is_quiet(&print) {
+                continue;
+            }
+            if let Some(alert) = self.note_told(&print, at_ms) {
+                alerts.push(alert);
+            }
+        }
+        let occasion = if alerts.is_empty() {
+            Occasion::Resolved
+        } else {
+            Occasion::Alert
+        };
+        alerts.append(&mut self.pending_ends);
+        if alerts.is_empty() {
+            return None;
+        }
+        let rules = alerts.iter().map(|alert| alert.rule.clone()).collect();
+        self.told = Some((at_ms, rules));
+        Some(message(occasion, at_ms, alerts))
+    }
+
+    /// When what waits is to be told. A rule that was not told of just now does not wait long.
+    fn due(&self, open_since: i64) -> i64 {
+        let timing = &self.timing;
+        let waiting = || {
+            self.pending
+                .iter()
+                .filter_map(|print| self.firing.get(print))
+        };
+        let is_urgent = waiting().any(|alert| alert.severity() > Severity::Info);
+        if !is_urgent {
+            return open_since.saturating_add(timing.group_wait_calm_ms);
+        }
+        let soon = open_since.saturating_add(timing.group_wait_ms);
+        let Some((told_ms, rules)) = &self.told else {
+            return soon;
+        };
+        let is_news = waiting().any(|alert| {
+            alert.severity() > Severity::Info
+                && (!rules.contains(&alert.rule) || alert.symbol.is_none())
+        });
+        if is_news {
+            return soon;
+        }
+        soon.max(told_ms.saturating_add(timing.group_interval_ms))
+    }
+
+    fn is_quiet(&self, print: &Fingerprint) -> bool {
+        self.firing.get(print).is_none_or(|alert| {
+            self.silenced_by(alert).is_some() || self.inhibited_by(alert).is_some()
+        })
+    }
+
+    fn note_told(&mut self, print: &Fingerprint, at_ms: i64) -> Option<Alert> {
+        let alert = self.firing.get_mut(print)?;
+        alert.messages = alert.messages.saturating_add(1);
+        alert.told_ms = Some(at_ms);
+        alert.first_told_ms.get_or_insert(at_ms);
+        let alert = alert.clone();
+        self.saves.push(Save::Alert(Box::new(alert.clone())));
+        Some(alert)
+    }
+
+    /// Firing alerts that nobody acknowledged and that may be told of.
+    fn audible(&self, wanted: impl Fn(&Alert) -> bool) -> Vec<Fingerprint> {
+        let open = self.firing.iter().filter(|(_, alert)| alert.ack.is_none());
+        open.filter(|(print, alert)| wanted(alert) && !self.is_quiet(print))
+            .map(|(print, _)| print.clone())
+            .collect()
+    }
+
+    fn escalate(&mut self, at_ms: i64) -> Option<Message> {
+        let after = self.timing.escalate_ms?;
+        let due = self.audible(|alert| {
+            alert.severity() == Severity::Critical
+                && !alert.is_escalated
+                && alert
+                    .first_told_ms
+                    .is_some_and(|told| at_ms.saturating_sub(told) >= after)
+        });
+        let mut alerts = Vec::new();
+        for print in due {
+            if let Some(alert) = self.firing.get_mut(&print) {
+                alert.is_escalated = true;
+            }
+            alerts.extend(self.note_told(&print, at_ms));
+        }
+        (!alerts.is_empty()).then(|| message(Occasion::Escalation, at_ms, alerts))
+    }
+
+    /// A message repeats everything that is due; what was never told because it was kept quiet and
+    /// is not any more, is told now.
+    fn repeat(&mut self, at_ms: i64) -> Option<Message> {
+        let repeat_ms = self.timing.repeat_ms;
+        let pending = self.pending.clone();
+        let due = self.audible(|alert| {
+            if pending.contains(&alert.fingerprint()) {
+                return false;
+            }
+            let every = repeat_ms.get(alert.severity() as usize).copied().flatten();
+            match (alert.told_ms, every) {
+                (None, _) => !alert.is_event,
+                (Some(told), Some(every)) => !alert.is_event && at_ms.saturating_sub(told) >= every,
+                (Some(_), None) => false,
+            }
+        });
+        let mut alerts = Vec::new();
+        for print in due {
+            alerts.extend(self.note_told(&print, at_ms));
+        }
+        (!alerts.is_empty()).then(|| message(Occasion::Repeat, at_ms, alerts))
+    }
+
+    /// Somebody saw an alert: it is not repeated and does not escalate.
+    ///
+    /// # Errors
+    /// [`Refused::Unknown`].
+    pub fn acknowledge(&mut self, id: &str, by: &str, at_ms: i64) -> Result<Alert, Refused> {
+        let mut firing = self.firing.values_mut();
+        let alert = firing
+            .find(|alert| alert.id == id)
+            .ok_or(Refused::Unknown)?;
+        alert.ack.get_or_insert_with(|| Ack {
+            at_ms,
+            by: by.to_owned(),
+        });
+        let alert = alert.clone();
+        self.saves.push(Save::Alert(Box::new(alert.clone())));
+        Ok(alert)
+    }
+
+    /// Keeps quiet about what matches, until the end.
+    ///
+    /// # Errors
+    /// [`Refused`] names what is wrong.
+    pub fn silence(
+        &mut self,
+        matcher: &str,
+        reason: &str,
+        by: &str,
+        until_ms: i64,
+        at_ms: i64,
+    ) -> Result<Silence, Refused> {
+        let proved = Matcher::parse(matcher).map_err(Refused::Matcher)?;
+        if reason.trim().is_empty() {
+            return Err(Refused::Reason);
+        }
+        let lasts_ms = until_ms.saturating_sub(at_ms);
+        if !(1..=SILENCE_MS_MAX).contains(&lasts_ms) {
+            return Err(Refused::End);
+        }
+        if self.silences.len() >= SILENCES_MAX {
+            return Err(Refused::TooMany);
+        }
+        self.next_id = self.next_id.saturating_add(1);
+        let silence = Silence {
+            id: format!("s{}", self.next_id),
+            matcher: matcher.to_owned(),
+            reason: reason.to_owned(),
+            by: by.to_owned(),
+            since_ms: at_ms,
+            until_ms,
+        };
+        self.saves.push(Save::Silence(silence.clone()));
+        let kept = (silence.clone(), proved);
+        self.silences.insert(silence.id.clone(), kept);
+        Ok(silence)
+    }
+
+    /// Ends a silence early.
+    ///
+    /// # Errors
+    /// [`Refused::Unknown`].
+    pub fn unsilence(&mut self, id: &str, at_ms: i64) -> Result<Silence, Refused> {
+        self.end_silence(id, at_ms).ok_or(Refused::Unknown)
+    }
+
+    fn end_silence(&mut self, id: &str, _at_ms: i64) -> Option<Silence> {
+        let (silence, _) = self.silences.remove(id)?;
+        self.saves.push(Save::Forget(silence.id.clone()));
+        Some(silence)
+    }
+}
+
+/// Critical first, then in the order of the rules.
+fn order(
+    alert: &Alert,
+) -> (
+    std::cmp::Reverse<Severity>,
+    Option<Rule>,
+    i64,
+    Option<String>,
+) {
+    (
+        std::cmp::Reverse(alert.severity()),
+        alert.rule(),
+        alert.since_ms,
+        alert.symbol.clone(),
+    )
+}
+
+fn message(occasion: Occasion, at_ms: i64, mut alerts: Vec<Alert>) -> Message {
+    alerts.sort_by_key(|alert| (!alert.is_firing(), order(alert)));
+    Message {
+        occasion,
+        at_ms,
+        alerts,
+    }
+}
+
+/// What makes another alert beside the point: blindness makes every figure old news, a refused key
+/// explains the blindness, and an end that is near covers what is merely worse in the same pool.
+fn inhibits(source: &Alert, target: &Alert) -> bool {
+    let (Some(cause), Some(effect)) = (source.rule(), target.rule()) else {
+        return false;
+    };
+    match cause {
+        Rule::KeyRefused if effect == Rule::Stale => true,
+        Rule::Stale | Rule::KeyRefused => effect.rests_on_figures(),
+        Rule::Distance => {
+            let covers = matches!(
+                effect,
+                Rule::WalletAtRisk | Rule::MarginRatio | Rule::Spill | Rule::HeadroomFalling
+            );
+            covers
+                && source.symbol.is_none()
+                && source.severity() == Severity::Critical
+                && target.severity() < Severity::Critical
+                && source.pool == target.pool
+        }
+        _ => false,
+    }
+}

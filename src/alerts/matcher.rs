@@ -1,0 +1,131 @@
+//! Which alerts a silence is about.
+//!
+//! Owns: the matcher's grammar and its mistakes.
+//! Must not know: silences, times.
+//!
+//! `rule=spill,symbol=BTC*` matches when every part does; `*` at the end of a value stands for
+//! anything. Names: `rule`, `pool`, `symbol`, `severity`.
+
+use super::model::Alert;
+use crate::guard::alarm::{Rule, Severity};
+
+/// Longest matcher, in bytes.
+pub const MATCHER_BYTES_MAX: usize = 512;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Field {
+    Rule,
+    Pool,
+    Symbol,
+    Severity,
+}
+
+/// A proved matcher.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Matcher(Vec<(Field, String)>);
+
+impl Matcher {
+    /// Reads a matcher.
+    ///
+    /// # Errors
+    /// What is wrong with which part, also when it could never match anything.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.len() > MATCHER_BYTES_MAX {
+            return Err(format!("is longer than {MATCHER_BYTES_MAX} bytes"));
+        }
+        let parts = text
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty());
+        let parts: Vec<(Field, String)> = parts.map(part).collect::<Result<_, _>>()?;
+        if parts.is_empty() {
+            return Err(
+                "matches everything; name at least one of rule, pool, symbol, severity".into(),
+            );
+        }
+        Ok(Self(parts))
+    }
+
+    /// True when every part matches.
+    #[must_use]
+    pub fn matches(&self, alert: &Alert) -> bool {
+        self.0.iter().all(|(field, wanted)| {
+            let value = match field {
+                Field::Rule => Some(alert.rule.as_str()),
+                Field::Pool => alert.pool.as_deref(),
+                Field::Symbol => alert.symbol.as_deref(),
+                Field::Severity => Some(alert.severity.as_str()),
+            };
+            value.is_some_and(|value| fits(wanted, value))
+        })
+    }
+}
+
+fn fits(wanted: &str, value: &str) -> bool {
+    wanted
+        .strip_suffix('*')
+        .map_or(wanted == value, |start| value.starts_with(start))
+}
+
+fn part(text: &str) -> Result<(Field, String), String> {
+    let Some((name, value)) = text.split_once('=') else {
+        return Err(format!("{text:?} is not of the form name=value"));
+    };
+    let (name, value) = (name.trim(), value.trim());
+    if value.is_empty() {
+        return Err(format!("{name} has no value"));
+    }
+    let known = |names: &mut dyn Iterator<Item = &'static str>, what: &str| {
+        let names: Vec<&str> = names.collect();
+        if names.iter().any(|known| fits(value, known)) {
+            return Ok(());
+        }
+        Err(format!(
+            "{value:?} matches no {what}; there are: {}",
+            names.join(", ")
+        ))
+    };
+    let field = match name {
+        "rule" => {
+            known(&mut Rule::ALL.into_iter().map(Rule::name), "rule")?;
+            Field::Rule
+        }
+        "severity" => {
+            known(
+                &mut Severity::ALL.into_iter().map(Severity::name),
+                "severity",
+            )?;
+            Field::Severity
+        }
+        "pool" => Field::Pool,
+        "symbol" => Field::Symbol,
+        _ => {
+            return Err(format!(
+                "{name:?} is not a name; there are: rule, pool, symbol, severity"
+            ));
+        }
+    };
+    Ok((field, value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_never_match_is_said() {
+        for (text, expected) in [
+            ("", "matches everything"),
+            ("distance", "name=value"),
+            ("rule=distanse", "matches no rule"),
+            ("severity=loud", "matches no severity"),
+            ("colour=red", "is not a name"),
+            ("symbol=", "has no value"),
+        ] {
+            let error = Matcher::parse(text).unwrap_err();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+        assert!(Matcher::parse("rule=spill, symbol=BTC*").is_ok());
+        assert!(Matcher::parse("rule=*").is_ok());
+    }
+}

@@ -1,0 +1,25 @@
+//! Where alarms go: few messages, early, over channels that cannot hold each other up.
+//!
+//! Owns: alert management (a pure state machine), the channels, and the thread they live on.
+//! Must not know: how an alarm comes about, verdicts, sockets of our own. Nothing here is ever waited
+//! for by a check: transitions are handed over, and what finds no room is handed over later.
+//!
+//! Reading order: [`model`] (an alert), [`manage`] (when it is told), [`matcher`] (silences),
+//! [`render`] (its words), [`address`] (where to), [`send`] (one attempt), [`channel`] (one channel),
+//! [`run`] (all of them).
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+pub mod address;
+pub mod channel;
+pub mod manage;
+pub mod matcher;
+pub mod model;
+pub mod render;
+pub mod run;
+pub mod send;
+
+pub use address::Address;
+pub use manage::{Manager, Save, Timing};
+pub use model::{Alert, Message, Silence};
+pub use run::{Event, Gone, Handle, Options, Restored, Thread, View, start};
