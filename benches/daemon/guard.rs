@@ -94,6 +94,7 @@ fn parts(handle: GuardHandle, journal: Journal, hub: Hub, clock: Clock) -> Parts
         reload: Arc::new(|_peer| Box::pin(std::future::ready(Err(Vec::new())))),
         metrics: Arc::new(String::new),
         observe_check: observer(),
+        alerts: Arc::new(crossguard::api::alerts::NoAlerts),
         hub,
         clock,
     }

@@ -312,6 +312,10 @@ impl Pieces<'_> {
 
 /// An address of a server; without encryption only on this machine and in private networks.
 fn server(scheme: &str, rest: &str) -> Result<String, AddressError> {
+    // A URL parser would take the path for the host.
+    if rest.is_empty() || rest.starts_with('/') {
+        return Err(wrong("host", "is missing"));
+    }
     let text = format!("{scheme}://{}", rest.trim_end_matches('/'));
     let url = Url::parse(&text).map_err(|error| wrong("host", format!("{error}")))?;
     if !url.username().is_empty() || url.password().is_some() {
@@ -436,7 +440,7 @@ mod tests {
             ("ntfys://ntfy.sh/a.b", "topic"),
             ("ntfys://hunter2@ntfy.sh/topic", "token"),
             ("tgram://hunter2/5", "token"),
-            ("tgram://${cred:../key}/5", "token"),
+            ("tgram://${cred:..}/5", "token"),
             ("tgram://${cred:t}/five", "chat"),
             ("tgram://${cred:t}/5?api=ftp://x", "api"),
             ("exec:///bin/a b", "address"),

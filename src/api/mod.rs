@@ -8,6 +8,7 @@
 //! Reading order: [`protocol`] (what is said), [`socket`] (where), [`server`] (who answers),
 //! [`events`] (who listens), [`record`] (what is kept), [`client`] (the other end).
 
+pub mod alerts;
 pub mod client;
 pub mod events;
 pub mod openapi;

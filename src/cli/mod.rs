@@ -5,6 +5,7 @@
 //! [`api`](crate::api)'s client and see exactly what every other client sees.
 
 mod account;
+mod alerts;
 mod check;
 mod config;
 mod demo;
@@ -21,6 +22,7 @@ mod size;
 mod status;
 mod stress;
 mod talk;
+mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -63,6 +65,14 @@ pub enum Verb {
     Positions(Common),
     /// Working orders as they are
     Orders(Common),
+    /// Alerts that fire, and how they are delivered
+    Alerts(alerts::AlertsArgs),
+    /// I saw this alert: do not repeat it
+    Ack(alerts::AckArgs),
+    /// Keep quiet about some alerts for a while; verdicts do not change
+    Silence(alerts::SilenceArgs),
+    /// Follow alerts on this desktop
+    Watch(watch::WatchArgs),
     /// Past decisions, newest first
     History(history::HistoryArgs),
     /// One past decision with everything it rested on
@@ -164,6 +174,10 @@ fn run_verb(verb: Verb) -> Exit {
         Verb::Account(args) => account::run(&args),
         Verb::Positions(args) => positions::run(&args),
         Verb::Orders(args) => orders::run(&args),
+        Verb::Alerts(args) => alerts::run(&args),
+        Verb::Ack(args) => alerts::acknowledge(&args),
+        Verb::Silence(args) => alerts::silence(&args),
+        Verb::Watch(args) => watch::run(&args),
         Verb::History(args) => history::run(&args),
         Verb::Explain(args) => explain::run(&args),
         Verb::Lock(args) => rung::lock(&args),

@@ -4,6 +4,7 @@
 //! Must not know: what any other room does with a value. The environment is read only through
 //! the function it is given; the content of a key file is read only by [`secret::read`].
 
+mod alerts;
 mod mistake;
 mod policy;
 mod prover;
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+pub use alerts::{Alerts, Channel, heartbeat_credential};
 pub use mistake::Mistake;
 pub use policy::fingerprint;
 
@@ -129,6 +131,8 @@ pub struct Config {
     pub policy: Policy,
     /// `sha256:` and the hash of the policy in force.
     pub policy_fingerprint: String,
+    /// `[alerts]`.
+    pub alerts: Alerts,
     /// `[metrics] listen`; `None`: metrics are on the socket alone.
     pub metrics_listen: Option<SocketAddr>,
     origins: BTreeMap<String, Origin>,
@@ -245,7 +249,7 @@ fn prove(prover: &mut Prover<'_>, mut root: Section) -> Option<Config> {
     let gateways = sections::gateways(prover, &mut root);
     let state_dir = sections::state(prover, &mut root);
     let policy = policy::prove(prover, &mut root);
-    sections::alerts(prover, &mut root);
+    let alerts = alerts::prove(prover, &mut root);
     let metrics_listen = sections::metrics(prover, &mut root);
     prover.finish(root, &TABLES);
     Some(Config {
@@ -256,6 +260,7 @@ fn prove(prover: &mut Prover<'_>, mut root: Section) -> Option<Config> {
         state_dir: state_dir?,
         policy_fingerprint: fingerprint(&policy),
         policy,
+        alerts,
         metrics_listen,
         origins: BTreeMap::new(),
     })

@@ -60,6 +60,11 @@ impl Section {
         self.table.remove(name).map(|(_, node)| node)
     }
 
+    /// The names of its keys that were not taken yet.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.table.keys().cloned().collect()
+    }
+
     pub(super) fn take_all(&mut self) -> Table {
         std::mem::take(&mut self.table)
     }

@@ -313,11 +313,6 @@ pub(super) fn state(prover: &mut Prover<'_>, root: &mut Section) -> Option<PathB
     }
 }
 
-pub(super) fn alerts(prover: &mut Prover<'_>, root: &mut Section) {
-    let section = prover.section(root, "alerts");
-    prover.finish(section, &[]);
-}
-
 pub(super) fn metrics(prover: &mut Prover<'_>, root: &mut Section) -> Option<SocketAddr> {
     let mut section = prover.section(root, "metrics");
     let listen = prover.loopback(&mut section, "listen");

@@ -45,7 +45,7 @@ pub(super) fn render(config: &Config) -> String {
         &quoted(&config.state_dir.display().to_string()),
     );
     page.policy(&config.policy);
-    page.table("alerts");
+    page.alerts();
     page.table("metrics");
     if let Some(listen) = config.metrics_listen {
         page.value("metrics.listen", &quoted(&listen.to_string()));
@@ -109,6 +109,28 @@ impl Page<'_> {
             if let Some(file) = file {
                 self.value(name, &quoted(&file.display().to_string()));
             }
+        }
+    }
+
+    /// Channels are shown without their queries and tokens.
+    fn alerts(&mut self) {
+        self.table("alerts");
+        let alerts = &self.config.alerts;
+        for rule in alerts.levels.given.keys() {
+            let _ = writeln!(self.text, "# levels.{} is set", rule.name());
+        }
+        if alerts.heartbeat_url.is_some() {
+            let _ = writeln!(self.text, "# a heartbeat every {} s", alerts.heartbeat_s);
+        }
+        for channel in &alerts.channels {
+            let _ = writeln!(
+                self.text,
+                "# channel {}: {}, from {}, {} a minute",
+                channel.name,
+                channel.address,
+                channel.severity.name(),
+                channel.per_minute
+            );
         }
     }
 

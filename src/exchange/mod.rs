@@ -47,6 +47,14 @@ pub use endpoints::{EndpointError, Endpoints, Environment};
 pub use run::{run, run_at, run_over};
 pub use sign::{ApiKey, Secret, SignError};
 
+/// The client's trust in certificates, for whoever else sends over TLS.
+///
+/// # Errors
+/// Words for a message when the provider refuses.
+pub fn tls_config() -> Result<std::sync::Arc<rustls::ClientConfig>, String> {
+    tls::client_config(None)
+}
+
 /// Where everything learned goes. Called from the tasks that read sockets: it must not block.
 pub trait Sink: Send + Sync + 'static {
     /// Account, order, setting and table events: they must not be lost.

@@ -3,7 +3,8 @@
 //! Owns: the names, units and labels of every metric.
 //! Must not know: how a figure is computed, who scrapes.
 //!
-//! Labels are bounded: words of this program, margin assets that are held. No order, client or
+//! Labels are bounded: words of this program, margin assets that are held, channels that are
+//! configured. No order, client or
 //! process ever becomes a label.
 #![expect(
     clippy::disallowed_types,
@@ -71,7 +72,7 @@ struct Severity {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Notification {
-    channel: &'static str,
+    channel: String,
     result: &'static str,
 }
 
@@ -354,7 +355,8 @@ impl Metrics {
     }
 
     /// One delivery of an alert.
-    pub fn count_notification(&self, channel: &'static str, result: &'static str) {
+    pub fn count_notification(&self, channel: &str, result: &'static str) {
+        let channel = channel.to_owned();
         self.notifications
             .get_or_create(&Notification { channel, result })
             .inc();

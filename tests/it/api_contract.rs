@@ -11,6 +11,7 @@ use crossguard::api::protocol::error::ErrorCode;
 use crossguard::api::protocol::notice;
 use crossguard::api::server::{Route, Scope};
 use crossguard::cli::Exit;
+use crossguard::guard::alarm::{Rule, Severity};
 use crossguard::guard::verdict::{Code, Decision, Ladder, Retry};
 use crossguard::mirror::plane::Plane;
 use serde_json::Value;
@@ -64,6 +65,7 @@ fn captures(daemon: &Daemon) -> Vec<(&'static str, &'static str, Answer)> {
             "DecisionsAnswer",
             daemon.get("/v1/decisions?decision=reject"),
         ),
+        ("alerts", "AlertsAnswer", daemon.get("/v1/alerts")),
         ("ready", "ReadyAnswer", daemon.get("/readyz")),
         ("health", "HealthAnswer", daemon.get("/healthz")),
         (
@@ -149,6 +151,14 @@ fn the_documents_closed_lists_are_the_enums() {
         Ladder::ALL.map(Ladder::name)
     );
     assert_eq!(list("AlertEvent", "/properties/kind"), notice::KINDS);
+    assert_eq!(
+        list("AlertLine", "/properties/rule"),
+        Rule::ALL.map(Rule::name)
+    );
+    assert_eq!(
+        list("AlertLine", "/properties/severity"),
+        Severity::ALL.map(Severity::name)
+    );
     assert_eq!(
         list("ErrorBody", "/properties/error/properties/code"),
         ErrorCode::ALL.map(ErrorCode::name)

@@ -335,6 +335,7 @@ fn parts(handle: GuardHandle, records: Arc<Records>, hub: Hub, clock: Clock) -> 
             counted.observe_check(micros, decision.name(), &codes);
         }),
         metrics: Arc::new(move || metrics.render()),
+        alerts: Arc::new(crossguard::api::alerts::NoAlerts),
         hub,
         clock,
     }

@@ -7,6 +7,7 @@
 )]
 
 mod alarms;
+mod alerts_channels;
 mod alerts_manage;
 mod api_check;
 mod api_contract;

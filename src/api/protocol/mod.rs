@@ -7,6 +7,7 @@
 //! What our own commands read, they read with these types: they see exactly what everybody sees.
 
 pub mod account;
+pub mod alerts;
 pub mod answer;
 pub mod decisions;
 pub mod error;

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use super::alerts::AlertLine;
 use super::names;
 use super::pool::PoolFigures;
 use crate::margin::order::OpenOrder;
@@ -45,6 +46,9 @@ pub struct AlertEvent<'a> {
     pub symbol: Option<Cow<'a, str>>,
     /// One sentence for a person.
     pub message: Cow<'a, str>,
+    /// Of an `alarm`: the alert, as in `/v1/alerts`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alert: Option<AlertLine>,
 }
 
 /// Data of a `lagged` event: events that this subscriber will not see.
@@ -56,7 +60,7 @@ pub struct LaggedEvent {
 }
 
 /// Every kind of `alert` event.
-pub const KINDS: [&str; 13] = [
+pub const KINDS: [&str; 14] = [
     "live",
     "user_stream_lost",
     "user_stream_gap",
@@ -70,6 +74,7 @@ pub const KINDS: [&str; 13] = [
     "suddenly_empty",
     "key_refused",
     "key_accepted",
+    "alarm",
 ];
 
 impl<'a> From<&'a Notice> for AlertEvent<'a> {
@@ -83,6 +88,26 @@ impl<'a> From<&'a Notice> for AlertEvent<'a> {
             level: Cow::Borrowed(level),
             symbol: symbol(notice).map(Cow::Borrowed),
             message: Cow::Owned(message(notice)),
+            alert: None,
+        }
+    }
+}
+
+impl AlertEvent<'_> {
+    /// An alert that was raised, changed, acknowledged or is over.
+    #[must_use]
+    pub fn of_alert(line: AlertLine) -> Self {
+        let level = if line.severity == "info" || line.state == "resolved" {
+            "info"
+        } else {
+            "warn"
+        };
+        Self {
+            kind: Cow::Borrowed("alarm"),
+            level: Cow::Borrowed(level),
+            symbol: line.symbol.clone().map(Cow::Owned),
+            message: Cow::Owned(line.what.clone()),
+            alert: Some(line),
         }
     }
 }

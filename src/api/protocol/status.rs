@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use super::alerts::ChannelLine;
 use super::inputs::Inputs;
 use super::names;
 use super::pool::PoolFigures;
@@ -299,6 +300,23 @@ fn endangered(pool: &PoolAssessment, policy: &Policy, lines: &mut Vec<Attention<
             .into(),
             to_do: "Reduce positions or transfer money in.".into(),
         });
+    }
+}
+
+impl StatusAnswer<'_> {
+    /// Alert channels that do not deliver are worth a line each.
+    pub fn note_channels(&mut self, failing: &[ChannelLine]) {
+        let lines = failing.iter().map(|channel| Attention {
+            what: format!(
+                "Alerts do not arrive over {} ({}): {}.",
+                channel.name,
+                channel.kind,
+                channel.error.as_deref().unwrap_or("not known")
+            )
+            .into(),
+            to_do: "Check it with: crossguard alerts test".into(),
+        });
+        self.attention.extend(lines);
     }
 }
 

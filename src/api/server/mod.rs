@@ -4,6 +4,7 @@
 //! Must not know: how anything is decided, kept or measured. It runs on the caller's
 //! current-thread runtime beside the spine: no call here blocks, locks for long or logs.
 
+mod alerts;
 mod check;
 mod connection;
 mod intake;
@@ -28,6 +29,7 @@ use super::events::Hub;
 use super::protocol::policy::ReloadAnswer;
 use super::record::{Peer, Recorder};
 use super::socket::BoundSocket;
+use crate::api::alerts::AlertDesk;
 use crate::clock::Clock;
 use crate::daemon::GuardHandle;
 use crate::guard::verdict::{Code, Decision};
@@ -95,6 +97,8 @@ pub struct Parts {
     pub metrics: MetricsSource,
     /// Counts checks.
     pub observe_check: CheckObserver,
+    /// Whoever manages alerts.
+    pub alerts: Arc<dyn AlertDesk>,
     /// The ring of recent events.
     pub hub: Hub,
     /// The clock.

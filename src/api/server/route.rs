@@ -43,6 +43,16 @@ pub enum Route {
     Decisions,
     /// `GET /v1/decisions/{id}`
     Decision,
+    /// `GET /v1/alerts`
+    Alerts,
+    /// `POST /v1/alerts/{id}/ack`
+    Acknowledge,
+    /// `POST /v1/alerts/test`
+    TestAlerts,
+    /// `POST /v1/silences`
+    Silence,
+    /// `DELETE /v1/silences`
+    Unsilence,
     /// `GET /v1/events`
     Events,
     /// `POST /v1/lock`
@@ -63,7 +73,7 @@ pub enum Route {
 
 impl Route {
     /// Every route.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 24] = [
         Self::Check,
         Self::Size,
         Self::Stress,
@@ -75,6 +85,11 @@ impl Route {
         Self::Policy,
         Self::Decisions,
         Self::Decision,
+        Self::Alerts,
+        Self::Acknowledge,
+        Self::TestAlerts,
+        Self::Silence,
+        Self::Unsilence,
         Self::Events,
         Self::Lock,
         Self::Unlock,
@@ -89,8 +104,15 @@ impl Route {
     #[must_use]
     pub const fn method(self) -> Method {
         match self {
-            Self::Check | Self::Size | Self::Stress | Self::Lock | Self::Reload => Method::POST,
-            Self::Unlock => Method::DELETE,
+            Self::Check
+            | Self::Size
+            | Self::Stress
+            | Self::Lock
+            | Self::Reload
+            | Self::Acknowledge
+            | Self::TestAlerts
+            | Self::Silence => Method::POST,
+            Self::Unlock | Self::Unsilence => Method::DELETE,
             Self::Status
             | Self::Account
             | Self::ExplainAccount
@@ -99,6 +121,7 @@ impl Route {
             | Self::Policy
             | Self::Decisions
             | Self::Decision
+            | Self::Alerts
             | Self::Events
             | Self::OpenApi
             | Self::Metrics
@@ -122,6 +145,10 @@ impl Route {
             Self::Policy => "/v1/policy",
             Self::Decisions => "/v1/decisions",
             Self::Decision => "/v1/decisions/{id}",
+            Self::Alerts => "/v1/alerts",
+            Self::Acknowledge => "/v1/alerts/{id}/ack",
+            Self::TestAlerts => "/v1/alerts/test",
+            Self::Silence | Self::Unsilence => "/v1/silences",
             Self::Events => "/v1/events",
             Self::Lock | Self::Unlock => "/v1/lock",
             Self::Reload => "/v1/policy/reload",
@@ -137,9 +164,21 @@ impl Route {
     pub const fn is_open_on(self, scope: Scope) -> bool {
         match scope {
             Scope::Admin => true,
-            Scope::Check => !matches!(self, Self::Unlock | Self::Reload),
+            Scope::Check => !matches!(
+                self,
+                Self::Unlock | Self::Reload | Self::TestAlerts | Self::Silence | Self::Unsilence
+            ),
             Scope::Metrics => matches!(self, Self::Metrics),
         }
+    }
+
+    /// What stands in the place of `{id}` if this path is the route's; empty where it has none.
+    fn id_in(self, path: &str) -> Option<&str> {
+        let Some((before, after)) = self.path().split_once("{id}") else {
+            return (self.path() == path).then_some("");
+        };
+        let id = path.strip_prefix(before)?.strip_suffix(after)?;
+        (!id.is_empty() && !id.contains('/')).then_some(id)
     }
 
     /// The route of a request, with the `{id}` of its path.
@@ -151,12 +190,7 @@ impl Route {
         path: &'p str,
         scope: Scope,
     ) -> Result<(Self, &'p str), Refusal> {
-        let decision_id = path.strip_prefix("/v1/decisions/");
-        let matches = |route: &Self| match (route, decision_id) {
-            (Self::Decision, Some(id)) => !id.is_empty() && !id.contains('/'),
-            (Self::Decision, None) => false,
-            _ => route.path() == path,
-        };
+        let matches = |route: &Self| route.id_in(path).is_some();
         let mut of_path = Self::ALL.into_iter().filter(matches).peekable();
         let visible =
             scope != Scope::Metrics || of_path.peek().is_some_and(|r| r.is_open_on(scope));
@@ -172,7 +206,7 @@ impl Route {
             let message = "This changes the guard: ask on admin.sock.";
             return Err(Refusal::new(ErrorCode::Forbidden, message));
         }
-        Ok((route, decision_id.unwrap_or_default()))
+        Ok((route, route.id_in(path).unwrap_or_default()))
     }
 }
 

@@ -14,6 +14,7 @@ use hyper::header::{HeaderMap, HeaderValue};
 use hyper::{Request, StatusCode};
 use tokio::time::MissedTickBehavior;
 
+use super::alerts;
 use super::check::{self, gone};
 use super::reply::{Reply, events, json_bytes, ok, ok_bytes, with_type};
 use super::route::Route;
@@ -87,6 +88,20 @@ pub(super) async fn answer(
         }
         Route::Decisions => decisions(parts, head.uri.query().unwrap_or_default()).await?,
         Route::Decision => decision(parts, id).await?,
+        Route::Alerts => alerts::list(parts).await?,
+        Route::Acknowledge => {
+            let body = intake::body(&head.headers, body).await?;
+            alerts::acknowledge(parts, peer, id, &body).await?
+        }
+        Route::TestAlerts => alerts::test(parts).await?,
+        Route::Silence => {
+            let body = intake::body(&head.headers, body).await?;
+            alerts::silence(parts, peer, &body).await?
+        }
+        Route::Unsilence => {
+            let query = head.uri.query().unwrap_or_default();
+            alerts::unsilence(parts, peer, query).await?
+        }
         Route::Events => return Ok((subscribe(server, &head.headers)?, Ends::Never)),
         Route::Lock => {
             let body = intake::body(&head.headers, body).await?;
@@ -113,7 +128,10 @@ async fn stress(parts: &Parts, body: &Bytes) -> Result<Reply, Refusal> {
 async fn status(parts: &Parts) -> Result<Reply, Refusal> {
     let report = parts.handle.status().await.map_err(gone)?;
     let in_force = parts.handle.policy().await.map_err(gone)?;
-    ok(&StatusAnswer::of(&report, &in_force.policy))
+    let failing = alerts::failing(parts).await;
+    let mut answer = StatusAnswer::of(&report, &in_force.policy);
+    answer.note_channels(&failing);
+    ok(&answer)
 }
 
 async fn ready(parts: &Parts) -> Result<Reply, Refusal> {

@@ -4,6 +4,7 @@
 //! exchanges.
 //! Must not know: how any of them works.
 
+mod hook;
 mod stage;
 mod trader;
 
@@ -167,6 +168,7 @@ async fn play(teller: &Teller, alice: &Account, bob: &Account) -> Result<(), Str
     teller.pause(3_000).await;
 
     fall(teller, alice, bob, &mut ears).await?;
+    channels(teller, bob).await?;
     silence(teller, alice).await?;
     summary(teller, alice, bob, refused).await
 }
@@ -265,6 +267,26 @@ async fn fall(
         }
     }
     teller.pause(2_500).await;
+    Ok(())
+}
+
+/// What Bob's guard told him while he did not look: by a command and by a webhook.
+async fn channels(teller: &Teller, bob: &Account) -> Result<(), String> {
+    teller.chapter("What Bob's guard told him meanwhile, over two channels.")?;
+    let arrived = async {
+        while bob.hooks.titles().is_empty() || bob.hooks.last_of_command().is_none() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let arrived = tokio::time::timeout(Duration::from_secs(10), arrived).await;
+    arrived.map_err(|_| "no alert arrived over the channels".to_owned())?;
+    for title in bob.hooks.titles() {
+        teller.say(&screen::wrapped(&format!("webhook: {title}"), "  "))?;
+    }
+    if let Some(title) = bob.hooks.last_of_command() {
+        teller.say(&screen::wrapped(&format!("command, last: {title}"), "  "))?;
+    }
+    teller.pause(3_000).await;
     Ok(())
 }
 
@@ -393,7 +415,7 @@ async fn hold(teller: &Teller, alice: &Account, bob: &Account) -> Result<(), Str
         alice.socket.display()
     ))?;
     teller.say(&format!("  (Bob's guard: {})", bob.socket.display()))?;
-    teller.say("  crossguard check BTCUSDT buy 0.01; crossguard status; crossguard history")?;
+    teller.say("  crossguard check BTCUSDT buy 0.01; crossguard status; crossguard alerts")?;
     teller.say("Ctrl-C ends it.")?;
     tokio::signal::ctrl_c()
         .await

@@ -9,6 +9,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::hook::Hooks;
 use super::trader::Trader;
 use crate::api::client::Client;
 use crate::cli::run::{Plan, Running, fixed_policy};
@@ -41,6 +42,8 @@ pub(super) struct Account {
     pub(super) exchange: sim::Handle,
     pub(super) trader: Trader,
     pub(super) socket: PathBuf,
+    /// Where its alerts arrive.
+    pub(super) hooks: Hooks,
     sim: Sim,
     daemon: Running,
 }
@@ -111,7 +114,8 @@ impl Account {
         let to = sim.announcement();
         let place = folder.path().join(name);
         let socket = place.join("crossguard.sock");
-        let plan = plan(&to, &place, &socket, seed);
+        let (hooks, alerts) = Hooks::start(&place)?;
+        let plan = plan(&to, &place, &socket, seed, alerts);
         let daemon = tokio::task::spawn_blocking(move || Running::start(plan)).await;
         let daemon = daemon.map_err(|error| error.to_string())??;
         let guard = Client::connect(std::slice::from_ref(&socket)).map_err(|e| e.to_string())?;
@@ -120,6 +124,7 @@ impl Account {
             exchange: sim.handle(),
             trader: Trader::new(guard, &to)?,
             socket,
+            hooks,
             sim,
             daemon,
         })
@@ -133,7 +138,13 @@ impl Account {
     }
 }
 
-fn plan(to: &sim::Announcement, place: &Path, socket: &Path, seed: u64) -> Plan {
+fn plan(
+    to: &sim::Announcement,
+    place: &Path,
+    socket: &Path,
+    seed: u64,
+    alerts: config::Alerts,
+) -> Plan {
     let policy = Policy::default();
     let clock = Clock::machine();
     Plan {
@@ -159,6 +170,7 @@ fn plan(to: &sim::Announcement, place: &Path, socket: &Path, seed: u64) -> Plan 
             policy,
         },
         metrics_listen: None,
+        alerts,
         clock,
         seed,
         reload: Box::new(fixed_policy),

@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::alerts;
 use super::listener::{LADDER_NOTE, Listener, Said};
 use super::recorder::JournalRecorder;
 use super::reload;
@@ -43,6 +44,7 @@ pub(crate) struct Plan {
     pub(crate) state_dir: PathBuf,
     pub(crate) in_force: PolicyInForce,
     pub(crate) metrics_listen: Option<SocketAddr>,
+    pub(crate) alerts: crate::config::Alerts,
     pub(crate) clock: Clock,
     pub(crate) seed: u64,
     /// Makes the policy reload, given the way to the spine.
@@ -60,6 +62,7 @@ pub(crate) struct Running {
     stop: CancellationToken,
     check: JoinHandle<()>,
     exchange: JoinHandle<()>,
+    alerts: alerts::Running,
     journal: journal::Thread,
 }
 
@@ -79,7 +82,18 @@ impl Running {
         let hub = Hub::new(plan.clock.now().wall_ms);
         let metrics = Arc::new(Metrics::new());
         let door = Door::new(hub.clone());
-        let listener = Listener::new(door, Arc::clone(&metrics), journal.clone(), log.clone());
+        let (alerts, complaints) =
+            alerts::start(&plan.alerts, &plan.state_dir, &plan.clock, &hub, &metrics)?;
+        for complaint in complaints {
+            drop(log.try_send(Said::Warning(complaint)));
+        }
+        let listener = Listener::new(
+            door,
+            Arc::clone(&metrics),
+            journal.clone(),
+            log.clone(),
+            alerts.handle.clone(),
+        );
         let (mut spine, ends) = spine(
             plan.in_force,
             plan.seed,
@@ -87,6 +101,7 @@ impl Running {
             plan.clock.clone(),
             Box::new(listener),
         );
+        spine.begin_on(Input::AlarmLevels(plan.alerts.levels));
         if let Some(rung) = rung_kept(&journal) {
             spine.begin_on(rung);
         }
@@ -105,6 +120,7 @@ impl Running {
             reload: reload.clone(),
             observe_check: observer(Arc::clone(&metrics)),
             metrics: Arc::new(move || metrics.render()),
+            alerts: Arc::new(alerts::Desk(alerts.handle.clone())),
             hub,
             clock: plan.clock,
         };
@@ -125,6 +141,7 @@ impl Running {
             stop,
             check,
             exchange,
+            alerts,
             journal: journal_thread,
         })
     }
@@ -135,8 +152,9 @@ impl Running {
         self.stop.cancel();
         let check = self.check.join();
         let exchange = self.exchange.join();
+        let alerts = self.alerts.stop();
         let journal = self.journal.stop();
-        check.is_ok() && exchange.is_ok() && journal.is_ok()
+        check.is_ok() && exchange.is_ok() && alerts && journal.is_ok()
     }
 }
 

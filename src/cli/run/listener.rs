@@ -4,10 +4,12 @@
 //! Must not know: what anything means for an order. It runs on the check thread, so it only hands
 //! over: nothing here waits for a disk, a terminal or a network.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use crate::alerts;
 use crate::api::events::Door;
 use crate::clock::{Clock, Now};
 use crate::daemon::core::Core;
@@ -27,6 +29,9 @@ pub(crate) const LADDER_NOTE: &str = "ladder";
 /// How often gauges are set, in milliseconds.
 const GAUGES_MS: i64 = 1_000;
 
+/// Most alarms that wait for room.
+const UNTOLD_MAX: usize = 10_000;
+
 /// A line for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Said {
@@ -42,24 +47,40 @@ pub(crate) struct Listener {
     metrics: Arc<Metrics>,
     journal: Journal,
     log: mpsc::Sender<Said>,
+    alerts: alerts::Handle,
+    /// Alarms that found no room yet.
+    untold: VecDeque<Transition>,
     gauges_set: Option<Now>,
     ready: Option<bool>,
 }
 
 impl Listener {
-    pub(crate) const fn new(
+    pub(crate) fn new(
         door: Door,
         metrics: Arc<Metrics>,
         journal: Journal,
         log: mpsc::Sender<Said>,
+        alerts: alerts::Handle,
     ) -> Self {
         Self {
             door,
             metrics,
             journal,
             log,
+            alerts,
+            untold: VecDeque::new(),
             gauges_set: None,
             ready: None,
+        }
+    }
+
+    /// Hands alarms over in their order; what finds no room waits for the next tick.
+    fn tell_alarms(&mut self) {
+        while let Some(transition) = self.untold.front() {
+            if self.alerts.take(transition.clone()).is_err() {
+                return;
+            }
+            self.untold.pop_front();
         }
     }
 
@@ -141,6 +162,11 @@ impl Audience for Listener {
 
     fn alarm(&mut self, transition: Transition) {
         self.say(alarm_line(&transition));
+        if self.untold.len() >= UNTOLD_MAX {
+            self.untold.pop_front();
+        }
+        self.untold.push_back(transition);
+        self.tell_alarms();
     }
 
     fn state(&mut self, core: &Core) {
@@ -194,6 +220,8 @@ impl Audience for Listener {
     fn tick(&mut self, core: &Core, clock: &Clock) {
         self.door.tick(core, clock);
         let now = clock.now();
+        self.alerts.note_alive(now);
+        self.tell_alarms();
         if self
             .gauges_set
             .is_none_or(|set| now.since_ms(set) >= GAUGES_MS)

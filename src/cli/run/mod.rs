@@ -3,6 +3,7 @@
 //! Owns: the life of the process: configuration, keys, sockets, signals, ready, drain.
 //! Must not know: any rule.
 
+mod alerts;
 mod assemble;
 mod listener;
 mod recorder;
@@ -196,6 +197,7 @@ fn plan(args: &RunArgs, config: Config) -> Plan {
             fingerprint: config.policy_fingerprint,
         },
         metrics_listen: config.metrics_listen,
+        alerts: config.alerts,
         clock,
         seed,
         reload: Box::new(move |handle| reload::from_file(args, handle)),

@@ -1,0 +1,356 @@
+//! Alerts put together: the thread, its channels, its file, and the door's view of it.
+//!
+//! Owns: which configuration becomes which channel, and which alert becomes which line.
+//! Must not know: when an alert is told, how a message is sent.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::alerts::channel::ChannelOptions;
+use crate::alerts::manage::Refused;
+use crate::alerts::run::Heartbeat;
+use crate::alerts::send::{Credentials, Target};
+use crate::alerts::{self, Alert, Event, Handle, Options, Restored, Save, Silence, Timing};
+use crate::api::alerts::{AlertDesk, AlertRefusal};
+use crate::api::events::{EventKind, Hub};
+use crate::api::protocol::alerts::{AlertLine, AlertsAnswer, ChannelLine, SilenceLine};
+use crate::api::protocol::notice::AlertEvent;
+use crate::api::record::Pending;
+use crate::clock::Clock;
+use crate::config::{self, secret};
+use crate::exchange;
+use crate::guard::alarm::Severity;
+use crate::journal::{AlertStore, AlertThread, Keep, Kept};
+use crate::telemetry::Metrics;
+
+/// Running alerts, and the thread that keeps them.
+pub(crate) struct Running {
+    pub(crate) handle: Handle,
+    thread: alerts::Thread,
+    disk: Option<AlertThread>,
+}
+
+impl Running {
+    /// Ends both threads; what was kept is written. False when one had failed.
+    pub(crate) fn stop(self) -> bool {
+        // The thread holds the store: the disk's thread ends after it.
+        let thread = self.thread.stop().is_ok();
+        thread && self.disk.is_none_or(|disk| disk.join().is_ok())
+    }
+}
+
+/// Starts the alerts. Gives sentences for the log: what cannot be used and why. None of that keeps
+/// the guard from starting.
+pub(crate) fn start(
+    config: &config::Alerts,
+    state_dir: &std::path::Path,
+    clock: &Clock,
+    hub: &Hub,
+    metrics: &Arc<Metrics>,
+) -> Result<(Running, Vec<String>), String> {
+    let mut said = Vec::new();
+    let (store, disk, restored) = match AlertStore::open(state_dir) {
+        Ok((store, disk, kept)) => (Some(store), Some(disk), restore(&kept)),
+        Err(error) => {
+            said.push(format!("alerts will not outlive a restart: {error}"));
+            (None, None, Restored::default())
+        }
+    };
+    let credentials = credentials(config, &mut said);
+    let http = client()?;
+    let channels = config.channels.iter().map(|channel| {
+        let options = ChannelOptions {
+            name: channel.name.clone(),
+            severity: channel.severity,
+            only_escalations: channel.only_escalations,
+            per_minute: channel.per_minute,
+        };
+        let target = Target::new(
+            channel.address.clone(),
+            Arc::clone(&credentials),
+            http.clone(),
+        );
+        (options, target)
+    });
+    if config.channels.is_empty() {
+        said.push("no alert channel is configured: alerts are on the socket alone".to_owned());
+    }
+    let options = Options {
+        timing: timing(config),
+        channels: channels.collect(),
+        heartbeat: heartbeat(config, &credentials).map(|heartbeat| (heartbeat, http.clone())),
+        clock: clock.clone(),
+        zone: jiff::tz::TimeZone::try_system().unwrap_or(jiff::tz::TimeZone::UTC),
+        restored,
+        keep: Box::new(move |saves, lived_ms| {
+            if let Some(store) = &store {
+                // What finds no room is lost to the next life, and to nothing else.
+                let _ = store.keep(keeps(&saves, lived_ms));
+            }
+        }),
+        follow: follower(hub.clone(), Arc::clone(metrics)),
+        count: {
+            let metrics = Arc::clone(metrics);
+            Arc::new(move |channel, result| metrics.count_notification(channel, result))
+        },
+    };
+    let (handle, thread) = alerts::start(options)?;
+    let running = Running {
+        handle,
+        thread,
+        disk,
+    };
+    Ok((running, said))
+}
+
+/// One client for all channels: no proxy, no redirect, certificates are checked.
+fn client() -> Result<reqwest::Client, String> {
+    let tls = exchange::tls_config()?;
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(rustls::ClientConfig::clone(&tls))
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(Duration::from_secs(5))
+        .user_agent(concat!("crossguard/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|error| error.without_url().to_string())
+}
+
+/// The contents of every credential that is named; a missing one leaves its channel unusable.
+fn credentials(config: &config::Alerts, said: &mut Vec<String>) -> Credentials {
+    let mut found: BTreeMap<String, SecretString> = BTreeMap::new();
+    for (name, files) in &config.credentials {
+        match secret::read(files) {
+            Ok(Some(content)) => drop(found.insert(name.clone(), content)),
+            Ok(None) => said.push(format!(
+                "alert credential {name:?} does not exist: name its file in [alerts.credentials]"
+            )),
+            Err(error) => said.push(format!("alert credential {name:?}: {error}")),
+        }
+    }
+    Arc::new(found)
+}
+
+fn timing(config: &config::Alerts) -> Timing {
+    let mut timing = Timing::DEFAULT;
+    let ms = |seconds: Option<i64>| seconds.map(|seconds| seconds.saturating_mul(1_000));
+    for (slot, given) in timing.repeat_ms.iter_mut().zip(config.repeat_s) {
+        if let Some(given) = given {
+            *slot = ms(given);
+        }
+    }
+    if let Some(given) = config.escalate_s {
+        timing.escalate_ms = ms(given);
+    }
+    timing
+}
+
+fn heartbeat(config: &config::Alerts, credentials: &Credentials) -> Option<Heartbeat> {
+    let written = config.heartbeat_url.as_ref()?;
+    let url = match config::heartbeat_credential(config) {
+        Some(name) => credentials.get(name)?.expose_secret().to_owned(),
+        None => written.clone(),
+    };
+    let every = Duration::from_secs(u64::try_from(config.heartbeat_s).unwrap_or(60));
+    Some(Heartbeat { url, every })
+}
+
+fn restore(kept: &[(String, String)]) -> Restored {
+    let mut restored = Restored::default();
+    for (kind, document) in kept {
+        // What an older version wrote otherwise is left behind.
+        match kind.as_str() {
+            "alert" => restored
+                .alerts
+                .extend(serde_json::from_str::<Alert>(document)),
+            "silence" => restored
+                .silences
+                .extend(serde_json::from_str::<Silence>(document)),
+            _ => restored.lived_ms = document.parse().ok(),
+        }
+    }
+    restored
+}
+
+fn keeps(saves: &[Save], lived_ms: Option<i64>) -> Vec<Keep> {
+    let put = |id: &str, kind, document: Result<String, _>| {
+        let document: Result<String, serde_json::Error> = document;
+        document.ok().map(|document| {
+            Keep::Put(Kept {
+                id: id.to_owned(),
+                kind,
+                document,
+            })
+        })
+    };
+    let mut keeps: Vec<Keep> = saves
+        .iter()
+        .filter_map(|save| match save {
+            Save::Alert(alert) => put(&alert.id, "alert", serde_json::to_string(alert)),
+            Save::Silence(silence) => put(&silence.id, "silence", serde_json::to_string(silence)),
+            Save::Forget(id) => Some(Keep::Forget(id.clone())),
+        })
+        .collect();
+    keeps.extend(lived_ms.map(|lived_ms| {
+        Keep::Put(Kept {
+            id: "life".to_owned(),
+            kind: "life",
+            document: lived_ms.to_string(),
+        })
+    }));
+    keeps
+}
+
+/// Tells followers on the socket, and counts what fires.
+fn follower(hub: Hub, metrics: Arc<Metrics>) -> Box<dyn Fn(&Event) + Send> {
+    let firing: std::sync::Mutex<BTreeMap<String, Severity>> = std::sync::Mutex::default();
+    Box::new(move |event| {
+        let (Event::Firing(alert) | Event::Ended(alert) | Event::Acknowledged(alert)) = event;
+        let mut firing = firing
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if alert.is_firing() {
+            firing.insert(alert.id.clone(), alert.severity());
+        } else {
+            firing.remove(&alert.id);
+        }
+        for severity in Severity::ALL {
+            let count = firing.values().filter(|one| **one == severity).count();
+            metrics.set_alerts_active(severity.name(), count);
+        }
+        drop(firing);
+        hub.publish(EventKind::Alert, || {
+            AlertEvent::of_alert(line(alert, None, None))
+        });
+    })
+}
+
+fn line(alert: &Alert, silenced_by: Option<String>, inhibited_by: Option<String>) -> AlertLine {
+    let state = if alert.is_firing() {
+        "firing"
+    } else {
+        "resolved"
+    };
+    AlertLine {
+        id: alert.id.clone(),
+        state: state.to_owned(),
+        rule: alert.rule.clone(),
+        severity: alert.severity.clone(),
+        pool: alert.pool.clone(),
+        symbol: alert.symbol.clone(),
+        what: alert.what.clone(),
+        to_do: alert.to_do.clone(),
+        command: alert.command.clone(),
+        value: alert.value.clone(),
+        worst: alert.worst.clone(),
+        limit: alert.limit.clone(),
+        since: alert.since_ms,
+        ended: alert.ended_ms,
+        acknowledged_by: alert.ack.as_ref().map(|ack| ack.by.clone()),
+        acknowledged: alert.ack.as_ref().map(|ack| ack.at_ms),
+        silenced_by,
+        inhibited_by,
+        messages: alert.messages,
+    }
+}
+
+fn silence_line(silence: &Silence) -> SilenceLine {
+    SilenceLine {
+        id: silence.id.clone(),
+        matcher: silence.matcher.clone(),
+        reason: silence.reason.clone(),
+        by: silence.by.clone(),
+        since: silence.since_ms,
+        until: silence.until_ms,
+    }
+}
+
+/// The door's way to the alerts.
+#[derive(Debug, Clone)]
+pub(crate) struct Desk(pub(crate) Handle);
+
+fn gone(error: alerts::Gone) -> AlertRefusal {
+    AlertRefusal::Unavailable(error.to_string())
+}
+
+fn refused(refused: Refused) -> AlertRefusal {
+    let words = refused.to_string();
+    match refused {
+        Refused::Unknown => AlertRefusal::Unknown,
+        Refused::Matcher(problem) => AlertRefusal::Field("matcher", problem),
+        Refused::End => AlertRefusal::Field("seconds", words),
+        Refused::Reason => AlertRefusal::Field("reason", words),
+        Refused::TooMany => AlertRefusal::Unavailable(words),
+    }
+}
+
+impl AlertDesk for Desk {
+    fn list(&self) -> Pending<Result<AlertsAnswer, AlertRefusal>> {
+        let handle = self.0.clone();
+        Box::pin(async move {
+            let view = handle.view().await.map_err(gone)?;
+            let firing = view.firing.into_iter();
+            Ok(AlertsAnswer {
+                alerts: firing
+                    .map(|(alert, silence, other)| line(&alert, silence, other))
+                    .collect(),
+                resolved: view.ended.iter().map(|one| line(one, None, None)).collect(),
+                silences: view.silences.iter().map(silence_line).collect(),
+                channels: view
+                    .channels
+                    .into_iter()
+                    .map(|channel| ChannelLine {
+                        name: channel.name,
+                        kind: channel.kind.to_owned(),
+                        delivered: channel.delivered,
+                        failed: channel.failed,
+                        dropped: channel.dropped,
+                        queued: channel.queued,
+                        last_delivered: channel.delivered_ms,
+                        error: channel.error,
+                    })
+                    .collect(),
+            })
+        })
+    }
+
+    fn acknowledge(&self, id: String, by: String) -> Pending<Result<AlertLine, AlertRefusal>> {
+        let handle = self.0.clone();
+        Box::pin(async move {
+            let alert = handle.acknowledge(id, by).await.map_err(gone)?;
+            alert.map(|alert| line(&alert, None, None)).map_err(refused)
+        })
+    }
+
+    fn silence(
+        &self,
+        matcher: String,
+        reason: String,
+        by: String,
+        seconds: u32,
+    ) -> Pending<Result<SilenceLine, AlertRefusal>> {
+        let handle = self.0.clone();
+        let lasts_ms = i64::from(seconds).saturating_mul(1_000);
+        Box::pin(async move {
+            let silence = handle.silence(matcher, reason, by, lasts_ms).await;
+            let silence = silence.map_err(gone)?;
+            silence.map(|one| silence_line(&one)).map_err(refused)
+        })
+    }
+
+    fn unsilence(&self, id: String) -> Pending<Result<SilenceLine, AlertRefusal>> {
+        let handle = self.0.clone();
+        Box::pin(async move {
+            let silence = handle.unsilence(id).await.map_err(gone)?;
+            silence.map(|one| silence_line(&one)).map_err(refused)
+        })
+    }
+
+    fn test(&self) -> Pending<Result<usize, AlertRefusal>> {
+        let handle = self.0.clone();
+        Box::pin(async move { handle.test().await.map_err(gone) })
+    }
+}

@@ -1,0 +1,534 @@
+//! Each channel against a local server that speaks its protocol: shapes, refusals, limits, silence,
+//! hostile texts; and the thread that serves them all.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crossguard::alerts::channel::{Channel, ChannelOptions, ChannelState};
+use crossguard::alerts::model::{Alert, Message, Occasion};
+use crossguard::alerts::run::{Event, Heartbeat};
+use crossguard::alerts::send::{Outcome, Target};
+use crossguard::alerts::{self, Address, Options, Restored, Save, Timing};
+use crossguard::clock::Clock;
+use crossguard::guard::alarm::{Alarm, Change, Key, Rule, Severity, Text, Transition};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use jiff::tz::TimeZone;
+use secrecy::SecretString;
+use serde_json::Value;
+use sha2::Sha256;
+
+use crate::rig::{asset, symbol};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a service was asked.
+#[derive(Debug, Clone)]
+struct Asked {
+    line: String,
+    headers: BTreeMap<String, String>,
+    body: String,
+}
+
+impl Asked {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("{self:?}"))
+    }
+}
+
+/// A server on this machine: answers by script, the last answer again and again; an empty answer
+/// holds the connection open and says nothing.
+struct Service {
+    port: u16,
+    asked: Receiver<Asked>,
+}
+
+impl Service {
+    fn start(script: &[&str]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let script: Vec<String> = script.iter().map(ToString::to_string).collect();
+        let (told, asked) = channel();
+        let turn = Arc::new(Mutex::new(0_usize));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (script, told, turn) = (script.clone(), told.clone(), Arc::clone(&turn));
+                std::thread::spawn(move || serve(stream, &script, &told, &turn));
+            }
+        });
+        Self { port, asked }
+    }
+
+    fn next(&self) -> Asked {
+        self.asked.recv_timeout(PATIENCE).unwrap()
+    }
+}
+
+fn serve(stream: TcpStream, script: &[String], told: &Sender<Asked>, turn: &Mutex<usize>) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut stream = stream;
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).unwrap_or(0) == 0 {
+            return;
+        }
+        let mut headers = BTreeMap::new();
+        loop {
+            let mut header = String::new();
+            reader.read_line(&mut header).unwrap();
+            let Some((name, value)) = header.trim_end().split_once(": ") else {
+                break;
+            };
+            headers.insert(name.to_ascii_lowercase(), value.to_owned());
+        }
+        let length = headers
+            .get("content-length")
+            .map_or(0, |length| length.parse().unwrap());
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).unwrap();
+        let asked = Asked {
+            line: line.trim_end().to_owned(),
+            headers,
+            body: String::from_utf8(body).unwrap(),
+        };
+        let answer = {
+            let mut turn = turn.lock().unwrap();
+            let index = (*turn).min(script.len() - 1);
+            *turn += 1;
+            script[index].clone()
+        };
+        drop(told.send(asked));
+        if answer.is_empty() {
+            std::thread::park();
+        }
+        stream.write_all(answer.as_bytes()).unwrap();
+    }
+}
+
+const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+
+/// What an exchange could be made to send as a symbol or a name.
+const HOSTILE: &str = "\u{1b}]0;x\u{7}<b>&</b> @everyone **[a](http://x)** `rm -rf` \u{202e}\r\nX-Evil: 1 <!channel> '; $(reboot)";
+
+fn alert(what: &str) -> Alert {
+    let alarm = Alarm {
+        key: Key::of_symbol(
+            Rule::UnguardedOrder,
+            Some(&asset("USDT")),
+            &symbol(&"X".repeat(64)),
+        ),
+        severity: Severity::Critical,
+        change: Change::New,
+        since: Clock::manual(0).now(),
+        value: None,
+        worst: None,
+        limit: None,
+        is_event: true,
+        text: Text {
+            what: what.to_owned(),
+            to_do: "Look.".to_owned(),
+            command: Some("crossguard orders".to_owned()),
+        },
+    };
+    Alert::of(&alarm, "a1".to_owned(), 1_790_000_000_000)
+}
+
+fn message(what: &str) -> Message {
+    Message {
+        occasion: Occasion::Alert,
+        at_ms: 1_790_000_000_000,
+        alerts: vec![alert(what)],
+    }
+}
+
+fn target(address: &str) -> Target {
+    let credentials: BTreeMap<String, SecretString> = [("t", "12:se-CRET"), ("k", "key")]
+        .into_iter()
+        .map(|(name, secret)| (name.to_owned(), SecretString::from(secret)))
+        .collect();
+    let tls = crossguard::exchange::tls_config().unwrap();
+    let http = reqwest::Client::builder()
+        .tls_backend_preconfigured(rustls::ClientConfig::clone(&tls))
+        .no_proxy()
+        .build()
+        .unwrap();
+    Target::new(
+        Address::parse(address).unwrap(),
+        Arc::new(credentials),
+        http,
+    )
+}
+
+async fn send(address: &str, what: &str) -> Outcome {
+    target(address).send(&message(what), &TimeZone::UTC).await
+}
+
+fn is_harmless(text: &str) {
+    let acts = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+    assert!(!text.chars().any(acts), "{text:?}");
+}
+
+#[tokio::test]
+async fn telegram_gets_plain_text_without_markup() {
+    let service = Service::start(&[OK]);
+    let address = format!(
+        "tgram://${{cred:t}}/-100?api=http://127.0.0.1:{}",
+        service.port
+    );
+    assert_eq!(send(&address, HOSTILE).await, Outcome::Delivered);
+    let asked = service.next();
+    assert_eq!(asked.line, "POST /bot12:se-CRET/sendMessage HTTP/1.1");
+    let body = asked.json();
+    assert_eq!(body["chat_id"], "-100");
+    assert!(body.get("parse_mode").is_none());
+    let text = body["text"].as_str().unwrap();
+    is_harmless(text);
+    assert!(text.contains("CRITICAL since 2026-09-21"), "{text}");
+    assert!(
+        text.contains("<b>&</b>") && text.contains("$ crossguard orders"),
+        "{text}"
+    );
+    assert!(text.chars().count() <= 4_000);
+}
+
+#[tokio::test]
+async fn discord_mentions_nobody_and_reads_no_markup() {
+    let service = Service::start(&[OK]);
+    let address = format!(
+        "discord://42/${{cred:t}}?api=http://127.0.0.1:{}",
+        service.port
+    );
+    assert_eq!(
+        send(&address, &HOSTILE.repeat(40)).await,
+        Outcome::Delivered
+    );
+    let asked = service.next();
+    assert_eq!(asked.line, "POST /api/webhooks/42/12:se-CRET HTTP/1.1");
+    let body = asked.json();
+    assert_eq!(body["allowed_mentions"]["parse"], serde_json::json!([]));
+    let text = body["content"].as_str().unwrap();
+    is_harmless(text);
+    assert!(
+        text.contains("\\@everyone \\*\\*\\[a\\]\\(http\\://x\\)"),
+        "{text}"
+    );
+    assert!(text.chars().count() <= 2_000);
+}
+
+#[tokio::test]
+async fn slack_gets_entities() {
+    let service = Service::start(&[OK]);
+    let address = format!(
+        "slack://A/B/${{cred:k}}?api=http://127.0.0.1:{}",
+        service.port
+    );
+    assert_eq!(send(&address, HOSTILE).await, Outcome::Delivered);
+    let asked = service.next();
+    assert_eq!(asked.line, "POST /services/A/B/key HTTP/1.1");
+    let body = asked.json();
+    let text = body["text"].as_str().unwrap();
+    is_harmless(text);
+    assert!(text.contains("&lt;!channel&gt;"), "{text}");
+    assert_eq!(body["mrkdwn"], false);
+}
+
+#[tokio::test]
+async fn ntfy_gets_json_and_no_header_of_a_stranger() {
+    let service = Service::start(&[OK]);
+    let address = format!("ntfy://${{cred:t}}@127.0.0.1:{}/my-topic", service.port);
+    assert_eq!(send(&address, HOSTILE).await, Outcome::Delivered);
+    let asked = service.next();
+    assert_eq!(asked.line, "POST / HTTP/1.1");
+    assert_eq!(asked.headers["authorization"], "Bearer 12:se-CRET");
+    assert!(!asked.headers.contains_key("x-evil"));
+    let body = asked.json();
+    assert_eq!(
+        (&body["topic"], &body["priority"]),
+        (&"my-topic".into(), &5.into())
+    );
+    is_harmless(body["message"].as_str().unwrap());
+    is_harmless(body["title"].as_str().unwrap());
+}
+
+#[tokio::test]
+async fn a_webhook_is_signed_over_time_and_body() {
+    let service = Service::start(&[OK]);
+    let address = format!("json://127.0.0.1:{}/hook?hmac=${{cred:k}}", service.port);
+    assert_eq!(send(&address, HOSTILE).await, Outcome::Delivered);
+    let asked = service.next();
+    assert_eq!(asked.line, "POST /hook HTTP/1.1");
+    let time = &asked.headers["x-crossguard-timestamp"];
+    let mut mac = Hmac::<Sha256>::new_from_slice(b"key").unwrap();
+    mac.update(format!("{time}.{}", asked.body).as_bytes());
+    let expected = data_encoding::HEXLOWER.encode(&mac.finalize().into_bytes());
+    assert_eq!(
+        asked.headers["x-crossguard-signature"],
+        format!("sha256={expected}")
+    );
+    let body = asked.json();
+    assert_eq!(body["occasion"], "alert");
+    assert_eq!(body["alerts"][0]["rule"], "unguarded_order");
+    assert_eq!(body["alerts"][0]["since"], "2026-09-21T14:13:20Z");
+    // Data stays as it is, inside of a JSON string; words for people are harmless.
+    assert_eq!(body["alerts"][0]["what"], HOSTILE);
+    is_harmless(body["text"].as_str().unwrap());
+}
+
+#[tokio::test]
+async fn refusals_and_limits_are_told_apart_and_no_address_leaks() {
+    for (answer, expected) in [
+        (
+            "HTTP/1.1 404 Not Found\r\ncontent-length: 11\r\n\r\nno \u{1b}[2Jhook",
+            Outcome::Refused("answered 404: no \\u{1b}[2Jhook".to_owned()),
+        ),
+        (
+            "HTTP/1.1 429 Too Many\r\nretry-after: 7\r\ncontent-length: 0\r\n\r\n",
+            Outcome::Later {
+                why: "answered 429".to_owned(),
+                after_ms: Some(7_000),
+            },
+        ),
+        (
+            "HTTP/1.1 429 Too Many\r\ncontent-length: 33\r\n\r\n{\"parameters\":{\"retry_after\":31}}",
+            Outcome::Later {
+                why: "answered 429".to_owned(),
+                after_ms: Some(31_000),
+            },
+        ),
+        (
+            "HTTP/1.1 503 Down\r\ncontent-length: 0\r\n\r\n",
+            Outcome::Later {
+                why: "answered 503".to_owned(),
+                after_ms: None,
+            },
+        ),
+        (
+            "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n",
+            Outcome::Later {
+                why: "cannot connect".to_owned(),
+                after_ms: None,
+            },
+        ),
+    ] {
+        if answer.contains(" 302 ") {
+            continue; // The daemon's own client follows no redirect; this one is a plain client.
+        }
+        let service = Service::start(&[answer]);
+        let address = format!(
+            "tgram://${{cred:t}}/5?api=http://127.0.0.1:{}",
+            service.port
+        );
+        assert_eq!(send(&address, "x").await, expected);
+    }
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let address = format!("tgram://${{cred:t}}/5?api=http://{closed}");
+    let Outcome::Later { why, .. } = send(&address, "x").await else {
+        panic!("nobody listens there");
+    };
+    assert_eq!(why, "cannot connect");
+    let missing = send("tgram://${cred:missing}/5", "x").await;
+    assert_eq!(
+        missing,
+        Outcome::Refused("there is no credential \"missing\"".to_owned())
+    );
+}
+
+fn start_channel(address: &str, severity: Severity) -> (Channel, Arc<Mutex<Vec<&'static str>>>) {
+    let counted = Arc::new(Mutex::new(Vec::new()));
+    let options = ChannelOptions {
+        name: "phone".to_owned(),
+        severity,
+        only_escalations: false,
+        per_minute: 600,
+    };
+    let count = Arc::clone(&counted);
+    let (channel, work) = Channel::new(
+        options,
+        target(address),
+        Clock::machine(),
+        TimeZone::UTC,
+        Arc::new(move |_: &str, result| count.lock().unwrap().push(result)),
+    );
+    tokio::spawn(work);
+    (channel, counted)
+}
+
+async fn until(channel: &Channel, what: &str, holds: impl Fn(&ChannelState) -> bool) {
+    let waited = tokio::time::timeout(PATIENCE, async {
+        while !holds(&channel.state()) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    assert!(waited.await.is_ok(), "{what}: {:?}", channel.state());
+}
+
+#[tokio::test]
+async fn what_fails_for_now_is_tried_again_and_what_is_refused_is_not() {
+    let down = "HTTP/1.1 503 Down\r\ncontent-length: 0\r\n\r\n";
+    let gone = "HTTP/1.1 410 Gone\r\ncontent-length: 0\r\n\r\n";
+    let service = Service::start(&[down, OK, gone, OK]);
+    let address = format!("json://127.0.0.1:{}/hook", service.port);
+    let (channel, counted) = start_channel(&address, Severity::Warning);
+    channel.tell(&message("one"));
+    until(&channel, "the first arrives", |state| state.delivered == 1).await;
+    assert_eq!(channel.state().error, None);
+    channel.tell(&message("two"));
+    until(&channel, "the second is refused", |state| state.failed == 1).await;
+    assert!(channel.state().error.unwrap().starts_with("answered 410"));
+    channel.tell(&message("three"));
+    until(&channel, "the third arrives", |state| state.delivered == 2).await;
+    let bodies: Vec<String> = (0..4).map(|_| service.next().body).collect();
+    assert!(bodies[1].contains("one") && bodies[2].contains("two") && bodies[3].contains("three"));
+    assert_eq!(
+        *counted.lock().unwrap(),
+        ["retried", "delivered", "failed", "delivered"]
+    );
+}
+
+#[tokio::test]
+async fn a_dead_channel_fills_its_own_queue_and_delays_no_other() {
+    let dead = Service::start(&[""]);
+    let (silent, _) = start_channel(&format!("json://127.0.0.1:{}/", dead.port), Severity::Info);
+    let alive = Service::start(&[OK]);
+    let (other, _) = start_channel(&format!("json://127.0.0.1:{}/", alive.port), Severity::Info);
+    for index in 0..100 {
+        silent.tell(&message(&format!("message {index}")));
+    }
+    other.tell(&message("hello"));
+    until(&other, "the living one is served", |state| {
+        state.delivered == 1
+    })
+    .await;
+    let state = silent.state();
+    assert_eq!(state.delivered, 0);
+    assert!(state.queued <= 64 && state.dropped >= 35, "{state:?}");
+    // Below its severity nothing is queued.
+    let (calm, _) = start_channel(
+        &format!("json://127.0.0.1:{}/", dead.port),
+        Severity::Critical,
+    );
+    let mut mild = message("mild");
+    mild.alerts[0].severity = "warning".to_owned();
+    calm.tell(&mild);
+    assert_eq!(calm.state().queued, 0);
+}
+
+type Kept = Arc<Mutex<Vec<Save>>>;
+
+fn start_all(
+    channels: Vec<(ChannelOptions, Target)>,
+    restored: Restored,
+    heartbeat: Option<Heartbeat>,
+) -> (alerts::Handle, alerts::Thread, Kept, Receiver<Event>) {
+    let kept: Kept = Arc::default();
+    let (told, events) = channel();
+    let keep = Arc::clone(&kept);
+    let options = Options {
+        timing: Timing::DEFAULT,
+        channels,
+        heartbeat: heartbeat.map(|heartbeat| (heartbeat, reqwest_client())),
+        clock: Clock::machine(),
+        zone: TimeZone::UTC,
+        restored,
+        keep: Box::new(move |saves, _| keep.lock().unwrap().extend(saves)),
+        follow: Box::new(move |event| drop(told.send(event.clone()))),
+        count: Arc::new(|_, _| {}),
+    };
+    let (handle, thread) = alerts::start(options).unwrap();
+    (handle, thread, kept, events)
+}
+
+fn reqwest_client() -> reqwest::Client {
+    let tls = crossguard::exchange::tls_config().unwrap();
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(rustls::ClientConfig::clone(&tls))
+        .no_proxy()
+        .build()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn from_transition_to_hook_and_back_after_a_restart() {
+    let service = Service::start(&[OK]);
+    let options = ChannelOptions {
+        name: "hook".to_owned(),
+        severity: Severity::Warning,
+        only_escalations: false,
+        per_minute: 60,
+    };
+    let address = format!("json://127.0.0.1:{}/", service.port);
+    let channels = vec![(options, target(&address))];
+    let heart = Service::start(&[OK]);
+    let heartbeat = Heartbeat {
+        url: format!("http://127.0.0.1:{}/alive", heart.port),
+        every: Duration::from_secs(60),
+    };
+    let (handle, thread, kept, events) = start_all(channels, Restored::default(), Some(heartbeat));
+    assert_eq!(heart.next().line, "GET /alive HTTP/1.1");
+    let raised = Transition::Raised(Box::new(Alarm {
+        key: Key::of_pool(Rule::Distance, &asset("USDT")),
+        severity: Severity::Critical,
+        change: Change::New,
+        since: Clock::machine().now(),
+        value: None,
+        worst: None,
+        limit: None,
+        is_event: false,
+        text: Text {
+            what: "A 4 % fall liquidates it.".to_owned(),
+            ..Text::default()
+        },
+    }));
+    handle.take(raised).unwrap();
+    assert!(service.next().body.contains("A 4 % fall liquidates it."));
+    assert!(matches!(
+        events.recv_timeout(PATIENCE).unwrap(),
+        Event::Firing(_)
+    ));
+    let view = handle.view().await.unwrap();
+    let id = view.firing[0].0.id.clone();
+    let acknowledged = handle.acknowledge(id.clone(), "me".to_owned()).await;
+    assert_eq!(acknowledged.unwrap().unwrap().ack.unwrap().by, "me");
+    let silence = handle.silence("rule=spill".into(), "known".into(), "me".into(), 60_000);
+    silence.await.unwrap().unwrap();
+    assert_eq!(handle.test().await.unwrap(), 1);
+    assert!(service.next().body.contains("test message"));
+    drop(thread.stop());
+    let mut restored = Restored {
+        lived_ms: Some(Clock::machine().now().wall_ms - 7_200_000),
+        ..Restored::default()
+    };
+    for save in kept.lock().unwrap().iter() {
+        match save {
+            Save::Alert(alert) => {
+                restored.alerts.retain(|known| known.id != alert.id);
+                restored.alerts.push((**alert).clone());
+            }
+            Save::Silence(silence) => restored.silences.push(silence.clone()),
+            Save::Forget(_) => {}
+        }
+    }
+    let (handle, thread, _, _) = start_all(Vec::new(), restored, None);
+    let view = handle.view().await.unwrap();
+    let rules: Vec<&str> = view
+        .firing
+        .iter()
+        .map(|(a, _, _)| a.rule.as_str())
+        .collect();
+    assert_eq!(rules, ["distance", "restarted"]);
+    assert_eq!(view.firing[0].0.id, id);
+    assert!(
+        view.firing[1]
+            .0
+            .what
+            .contains("for about 2 h 0 min nobody watched")
+    );
+    assert_eq!(view.silences.len(), 1);
+    drop(thread.stop());
+}
