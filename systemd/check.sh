@@ -28,7 +28,7 @@ report() {
 }
 
 # Verification insists that the program exists, so a program that does stands in for it.
-for unit in crossguard.service crossguard-user.service; do
+for unit in crossguard.service crossguard-user.service crossguard-watch.service; do
     sed 's#/usr/bin/crossguard#/bin/true#g' "$here/$unit" >"$scratch/$unit"
 done
 
@@ -36,11 +36,13 @@ status=0
 systemd-analyze verify --man=no --recursive-errors=no "$scratch/crossguard.service" || status=$?
 report "$status" "crossguard.service: every key is known"
 
-status=0
 mkdir -m 700 "$scratch/runtime"
-XDG_RUNTIME_DIR="$scratch/runtime" systemd-analyze --user verify --man=no \
-    --recursive-errors=no "$scratch/crossguard-user.service" || status=$?
-report "$status" "crossguard-user.service: every key is known"
+for unit in crossguard-user.service crossguard-watch.service; do
+    status=0
+    XDG_RUNTIME_DIR="$scratch/runtime" systemd-analyze --user verify --man=no \
+        --recursive-errors=no "$scratch/$unit" || status=$?
+    report "$status" "$unit: every key is known"
+done
 
 # A key that is not known must be noticed, or the two checks above mean nothing.
 sed 's/^ProtectClock=/ProtectClok=/' "$scratch/crossguard.service" >"$scratch/typo.service"

@@ -108,7 +108,7 @@ async fn alarms_of_a_slow_bleed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn alarms_of_a_flash_crash_with_recovery() {
+async fn s09_alarms_of_a_flash_crash_with_recovery() {
     play("flash_crash").await.end().await;
 }
 

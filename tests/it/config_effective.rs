@@ -3,7 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
+use crossguard::alerts::Timing;
 use crossguard::config::{self, Environment, Marks, Origin};
+use crossguard::guard::alarm::{AlarmPolicy, Rule};
 use crossguard::guard::policy::{IsolatedOnly, Limit, LimitKey, Policy};
 use crossguard::margin::account::Symbol;
 use crossguard::margin::amount;
@@ -116,9 +118,29 @@ fn the_example_names_every_key_with_its_default() {
         "[[gateway]]",
         "[policy.symbol.",
         "[policy.client.",
+        "heartbeat_url",
+        "[[alerts.channel]]",
+        "url",
+        "name",
+        "severity",
+        "only",
+        "per_minute",
     ] {
         assert!(text.contains(&format!("# {key}")), "{key} is not shown");
     }
+    the_alerts_are_the_shipped_ones(&config);
+}
+
+fn the_alerts_are_the_shipped_ones(config: &config::Config) {
+    let table = |levels: &AlarmPolicy| levels.table(&config.policy);
+    assert_eq!(table(&config.alerts.levels), table(&AlarmPolicy::default()));
+    let in_ms = |seconds: Option<Option<i64>>| seconds.unwrap().map(|seconds| seconds * 1_000);
+    let repeat_ms = config.alerts.repeat_s.map(in_ms);
+    assert_eq!(repeat_ms, Timing::DEFAULT.repeat_ms);
+    assert_eq!(in_ms(config.alerts.escalate_s), Timing::DEFAULT.escalate_ms);
+    let defaults = config::load(None, &[], &home).unwrap().alerts;
+    assert_eq!(config.alerts.heartbeat_s, defaults.heartbeat_s);
+    assert_eq!(config.alerts.channels, defaults.channels);
 }
 
 /// What stands behind a comment sign is an example that must be good as well.
@@ -147,6 +169,15 @@ fn the_examples_in_comments_are_good_too() {
         .replace("\"production\"\n", "\"custom\"\n");
     let config = load(&text);
     assert_eq!(config.gateways.len(), 1);
+    let table = |levels: &AlarmPolicy| levels.table(&Policy::default());
+    assert_eq!(table(&config.alerts.levels), table(&AlarmPolicy::default()));
+    for rule in Rule::ALL {
+        let is_shown = config.alerts.levels.given.contains_key(&rule);
+        assert_eq!(is_shown, rule != Rule::Restarted, "{rule:?}");
+    }
+    let names: Vec<&String> = config.alerts.credentials.keys().collect();
+    assert_eq!(names, ["heartbeat", "telegram"]);
+    assert_eq!(config.alerts.channels.len(), 1);
     assert!(matches!(
         config.exchange.environment,
         Environment::Custom { .. }
