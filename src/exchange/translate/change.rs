@@ -8,8 +8,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::intent::ParamError;
-use super::{boolean, margin_mode, position_side};
-use crate::margin::account::{Asset, AssetMode, PositionMode, PositionSide, Symbol};
+use super::{boolean, position_side};
+use crate::margin::account::{Asset, AssetMode, MarginMode, PositionMode, PositionSide, Symbol};
 use crate::margin::amount::{Amount, Leverage};
 use crate::margin::change::{Change, MarginMove};
 
@@ -57,7 +57,7 @@ pub fn change_intent(kind: &str, parameters: &Parameters<'_>) -> Result<Change, 
         },
         "marginType" => Change::MarginType {
             symbol: fields.symbol()?,
-            margin_mode: fields.read("marginType", "ISOLATED or CROSSED", margin_mode)?,
+            margin_mode: fields.read("marginType", "ISOLATED or CROSSED", requested_margin_mode)?,
         },
         "positionMargin" => Change::PositionMargin {
             symbol: fields.symbol()?,
@@ -91,6 +91,17 @@ pub fn change_intent(kind: &str, parameters: &Parameters<'_>) -> Result<Change, 
             amount: fields.amount()?,
         },
     })
+}
+
+/// The two words the exchange takes in a request; the `cross` of its answers it refuses.
+///
+/// Source: binance-api §4.4.
+fn requested_margin_mode(text: &str) -> Option<MarginMode> {
+    match text {
+        "ISOLATED" => Some(MarginMode::Isolated),
+        "CROSSED" => Some(MarginMode::Crossed),
+        _ => None,
+    }
 }
 
 struct Fields<'a>(BTreeMap<&'a str, &'a str>);

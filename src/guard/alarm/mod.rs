@@ -5,7 +5,7 @@
 //! Must not know: who is told, how often, and over which channel.
 //!
 //! Reading order: [`Rule`] (the closed set), [`levels`] (where an alarm begins and ends),
-//! [`seen`] (what is looked at), [`state`] (what is raised), [`words`] (what a person reads).
+//! [`seen`] (what is looked at), [`state`] (what is raised), `words` (what a person reads).
 //! An account can stand at a margin ratio of 0.3 and be 5 % from its end, so distance comes first.
 
 pub mod levels;
