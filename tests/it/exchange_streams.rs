@@ -65,7 +65,7 @@ async fn bootstrap_tells_everything_and_the_stream_before_the_truth() {
                 "brackets"
             }
             Event::Rules(_) => "rules",
-            Event::AutoExchange(_) => "auto-exchange",
+            Event::AutoExchange(_) | Event::BracketCoefficients(_) => "more",
             Event::MarketStreamOpened(_) => "market",
             Event::KeyAccepted { .. } => "key",
             other => panic!("{other:?}"),
