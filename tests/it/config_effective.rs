@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crossguard::alerts::Timing;
+use crossguard::alerts::{Address, Timing};
 use crossguard::config::{self, Environment, Marks, Origin};
 use crossguard::guard::alarm::{AlarmPolicy, Rule};
 use crossguard::guard::policy::{IsolatedOnly, Limit, LimitKey, Policy};
@@ -129,6 +129,24 @@ fn the_example_names_every_key_with_its_default() {
         assert!(text.contains(&format!("# {key}")), "{key} is not shown");
     }
     the_alerts_are_the_shipped_ones(&config);
+}
+
+/// `docs/alerts.md` lists every rule in its order, and addresses that can be written like that.
+#[test]
+fn the_page_of_alerts_lists_every_rule_and_only_good_addresses() {
+    let text = include_str!("../../docs/alerts.md");
+    let rows = || text.lines().filter_map(|line| line.strip_prefix("| `"));
+    let named: Vec<&str> = rows()
+        .filter_map(|row| Some(row.split_once('`')?.0))
+        .collect();
+    let is_address = |name: &&str| name.contains("://");
+    let (addresses, rules): (Vec<&str>, Vec<&str>) = named.into_iter().partition(is_address);
+    assert_eq!(rules, Rule::ALL.map(Rule::name));
+    assert_eq!(addresses.len(), 6);
+    for address in addresses {
+        let written = address.replace("/CHAT", "/5");
+        assert!(Address::parse(&written).is_ok(), "{address}");
+    }
 }
 
 fn the_alerts_are_the_shipped_ones(config: &config::Config) {
