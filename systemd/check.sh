@@ -36,6 +36,12 @@ status=0
 systemd-analyze verify --man=no --recursive-errors=no "$scratch/crossguard.service" || status=$?
 report "$status" "crossguard.service: every key is known"
 
+cp "$here/crossguard.socket" "$here/crossguard-admin.socket" "$scratch/"
+status=0
+systemd-analyze verify --man=no --recursive-errors=no "$scratch/crossguard.socket" \
+    "$scratch/crossguard-admin.socket" || status=$?
+report "$status" "crossguard.socket, crossguard-admin.socket: every key is known"
+
 mkdir -m 700 "$scratch/runtime"
 for unit in crossguard-user.service crossguard-watch.service; do
     status=0
@@ -44,11 +50,15 @@ for unit in crossguard-user.service crossguard-watch.service; do
     report "$status" "$unit: every key is known"
 done
 
-# A key that is not known must be noticed, or the two checks above mean nothing.
+# A key that is not known must be noticed, or the checks above mean nothing.
 sed 's/^ProtectClock=/ProtectClok=/' "$scratch/crossguard.service" >"$scratch/typo.service"
-status=1
-systemd-analyze verify --man=no --recursive-errors=no "$scratch/typo.service" \
-    >/dev/null 2>&1 || status=0
+sed 's/^SocketMode=/SocketMod=/' "$scratch/crossguard-admin.socket" >"$scratch/typo.socket"
+status=0
+for unit in typo.service typo.socket; do
+    if systemd-analyze verify --man=no --recursive-errors=no "$scratch/$unit" >/dev/null 2>&1; then
+        status=1
+    fi
+done
 report "$status" "a misspelt key is noticed"
 
 status=0

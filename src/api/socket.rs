@@ -74,11 +74,18 @@ pub enum SocketError {
     Alive(PathBuf),
 }
 
-/// A listening socket; its file is removed with it, unless it is no longer ours.
+/// A listening socket; its file is removed with it if it is ours, and still is.
 #[derive(Debug)]
 pub struct BoundSocket {
     listener: tokio::net::UnixListener,
     path: PathBuf,
+    /// Nothing when somebody else bound it: then its file is theirs.
+    file: Option<OurFile>,
+}
+
+/// The socket's file, told from another at the same path, and the hold on that path.
+#[derive(Debug)]
+struct OurFile {
     identity: (u64, u64),
     _lock: File,
 }
@@ -111,8 +118,35 @@ impl BoundSocket {
         Ok(Self {
             listener: tokio::net::UnixListener::from_std(listener).map_err(io)?,
             path: path.to_owned(),
-            identity: (metadata.dev(), metadata.ino()),
-            _lock: lock,
+            file: Some(OurFile {
+                identity: (metadata.dev(), metadata.ino()),
+                _lock: lock,
+            }),
+        })
+    }
+
+    /// Takes over a socket that somebody else bound and listens on: nothing is bound, probed, or
+    /// removed at the end. The path is used if the socket does not know its own. Must be called
+    /// within a runtime.
+    ///
+    /// # Errors
+    /// [`SocketError::Io`] when the system refuses.
+    pub fn passed(
+        listener: std::os::unix::net::UnixListener,
+        path: &Path,
+    ) -> Result<Self, SocketError> {
+        let address = listener.local_addr().ok();
+        let own = address.as_ref().and_then(|address| address.as_pathname());
+        let path = own.unwrap_or(path).to_owned();
+        let io = |source| SocketError::Io {
+            path: path.clone(),
+            source,
+        };
+        listener.set_nonblocking(true).map_err(io)?;
+        Ok(Self {
+            listener: tokio::net::UnixListener::from_std(listener).map_err(io)?,
+            path,
+            file: None,
         })
     }
 
@@ -129,8 +163,9 @@ impl BoundSocket {
 
 impl Drop for BoundSocket {
     fn drop(&mut self) {
+        let Some(file) = &self.file else { return };
         let ours = fs::symlink_metadata(&self.path)
-            .is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == self.identity);
+            .is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == file.identity);
         if ours {
             drop(fs::remove_file(&self.path));
         }

@@ -1,14 +1,16 @@
 //! The built daemon under a service manager: what it tells, when, and what it is given.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::net::UnixDatagram;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::black_box::{Exchange, Guard, PATIENCE, Process, binary, scene, until};
+use crate::black_box::{Exchange, Guard, PATIENCE, Process, alone, ask, binary, scene, until};
 
 /// The manager's end of the notifications.
 struct Manager {
@@ -143,4 +145,61 @@ fn credentials_and_state_come_from_the_service_manager() {
         let missing = status["keyRefusal"]["cause"] == "missing";
         missing.then_some(()).ok_or_else(|| status.to_string())
     });
+}
+
+/// The daemon as a manager starts it that passes this socket as the second of two descriptors.
+fn command_with_socket(guard: &Guard, listener: &UnixListener, name: &str, pid: &str) -> Command {
+    let mut command = Command::new("/bin/sh");
+    let script = format!(
+        "exec 3<&0 4<&0 0</dev/null; export LISTEN_PID={pid} LISTEN_FDS=2 \
+         LISTEN_FDNAMES=other:{name}; exec \"$0\" \"$@\""
+    );
+    command.arg("-c").arg(script);
+    command.arg(binary().get_program());
+    command.args(["run", "--config"]).arg(guard.config());
+    alone(&mut command);
+    let passed = OwnedFd::from(listener.try_clone().unwrap());
+    command.stdin(Stdio::from(passed));
+    command
+}
+
+#[test]
+fn a_socket_that_the_manager_passes_is_served_and_left_alone() {
+    let exchange = Exchange::start(&scene());
+    for name in ["crossguard.sock", "admin.sock"] {
+        let mut guard = Guard::configured(&exchange.announced, None, "");
+        let path = guard.socket().with_file_name(name);
+        fs::create_dir(path.parent().unwrap()).unwrap();
+        let listener = UnixListener::bind(&path).unwrap();
+        let file = || fs::symlink_metadata(&path).map(|file| (file.ino(), file.mode()));
+        let before = file().unwrap();
+        // Meant for another process: not taken, and nobody else's socket is replaced.
+        let command = command_with_socket(&guard, &listener, name, "1");
+        let mut refused = Process::spawn(command);
+        assert_eq!(refused.ended().code(), Some(1));
+        assert_eq!(file().unwrap(), before);
+
+        let command = command_with_socket(&guard, &listener, name, "$$");
+        guard.start_as(command);
+        let stream = UnixStream::connect(&path).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        assert_eq!(ask(stream, "GET", "/healthz", "").unwrap().status, 200);
+        // Only the administrator's socket may reload.
+        let stream = UnixStream::connect(&path).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let reload = ask(stream, "POST", "/v1/policy/reload", "").unwrap();
+        let expected = if name == "admin.sock" { 200 } else { 403 };
+        assert_eq!(reload.status, expected, "{reload:?}");
+
+        guard.process().signal(Signal::TERM);
+        assert_eq!(guard.process().ended().code(), Some(0));
+        assert_eq!(file().unwrap(), before);
+        // The one that the daemon bound itself is gone as ever.
+        let left = fs::read_dir(path.parent().unwrap()).unwrap();
+        let sockets = left.filter(|entry| {
+            let name = entry.as_ref().unwrap().file_name();
+            name.to_string_lossy().ends_with(".sock")
+        });
+        assert_eq!(sockets.count(), 1);
+    }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::hook::Hooks;
 use super::trader::Trader;
 use crate::api::client::Client;
-use crate::cli::run::{Plan, Running, fixed_policy};
+use crate::cli::run::{Passed, Plan, Running, fixed_policy};
 use crate::clock::Clock;
 use crate::config;
 use crate::daemon::core::PolicyInForce;
@@ -164,6 +164,7 @@ fn plan(
         all_marks: false,
         socket: socket.to_owned(),
         admin: socket.with_file_name("admin.sock"),
+        passed: Passed::default(),
         state_dir: place.join("state"),
         in_force: PolicyInForce {
             fingerprint: config::fingerprint(&policy),

@@ -4,7 +4,8 @@
 //! Must not know: where a plan came from (a configuration file, or the demo).
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -13,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::alerts;
 use super::listener::{LADDER_NOTE, Listener, Said};
+use super::passed::Passed;
 use super::recorder::JournalRecorder;
 use super::reload;
 use crate::api;
@@ -41,6 +43,8 @@ pub(crate) struct Plan {
     pub(crate) all_marks: bool,
     pub(crate) socket: PathBuf,
     pub(crate) admin: PathBuf,
+    /// Served instead of binding those two.
+    pub(crate) passed: Passed,
     pub(crate) state_dir: PathBuf,
     pub(crate) in_force: PolicyInForce,
     pub(crate) metrics_listen: Option<SocketAddr>,
@@ -129,6 +133,7 @@ impl Running {
         let doors = Doors {
             socket: plan.socket,
             admin: plan.admin,
+            passed: plan.passed,
             metrics_listen: plan.metrics_listen,
             parts,
         };
@@ -177,6 +182,7 @@ fn rung_kept(journal: &Journal) -> Option<Input> {
 struct Doors {
     socket: PathBuf,
     admin: PathBuf,
+    passed: Passed,
     metrics_listen: Option<SocketAddr>,
     parts: Parts,
 }
@@ -184,7 +190,7 @@ struct Doors {
 /// The check thread: sockets and spine on one current-thread runtime.
 fn start_check_thread(
     spine: Spine,
-    doors: Doors,
+    mut doors: Doors,
     stop: &CancellationToken,
     failed: &CancellationToken,
 ) -> Result<JoinHandle<()>, String> {
@@ -198,7 +204,7 @@ fn start_check_thread(
                 Err(error) => return drop(opened.send(Err(error))),
             };
             runtime.block_on(async move {
-                let bound = match bind(&doors).await {
+                let bound = match bind(&mut doors).await {
                     Ok(bound) => bound,
                     Err(error) => return drop(opened.send(Err(error))),
                 };
@@ -236,10 +242,14 @@ fn start_check_thread(
 
 type Bound = (BoundSocket, BoundSocket, Option<tokio::net::TcpListener>);
 
-async fn bind(doors: &Doors) -> Result<Bound, String> {
+async fn bind(doors: &mut Doors) -> Result<Bound, String> {
     let words = |error: SocketError| error.to_string();
-    let check = BoundSocket::open(&doors.socket, CHECK_MODE).map_err(words)?;
-    let admin = BoundSocket::open(&doors.admin, ADMIN_MODE).map_err(words)?;
+    let open = |passed: Option<UnixListener>, path: &Path, mode| match passed {
+        Some(listener) => BoundSocket::passed(listener, path),
+        None => BoundSocket::open(path, mode),
+    };
+    let check = open(doors.passed.check.take(), &doors.socket, CHECK_MODE).map_err(words)?;
+    let admin = open(doors.passed.admin.take(), &doors.admin, ADMIN_MODE).map_err(words)?;
     let metrics = match doors.metrics_listen {
         None => None,
         Some(address) => {

@@ -6,6 +6,7 @@
 mod alerts;
 mod assemble;
 mod listener;
+mod passed;
 mod recorder;
 mod reload;
 
@@ -16,6 +17,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub(crate) use assemble::{Plan, Running, current_thread_runtime};
 pub(crate) use listener::Said;
+pub(crate) use passed::Passed;
 pub(crate) use reload::fixed as fixed_policy;
 
 use super::{Exit, RunArgs, screen};
@@ -29,6 +31,14 @@ use crate::telemetry::{self, Format};
 
 /// Runs the daemon until a signal ends it.
 pub(super) fn run(args: &RunArgs) -> Exit {
+    // First of all: it changes the environment, which threads must not see happen.
+    let passed = match Passed::from_environment() {
+        Ok(passed) => passed,
+        Err(error) => {
+            screen::complain(&error);
+            return Exit::Other;
+        }
+    };
     let config = match load(args) {
         Ok(config) => config,
         Err(mistakes) => {
@@ -44,7 +54,7 @@ pub(super) fn run(args: &RunArgs) -> Exit {
     }
     telemetry::install_panic_hook();
     keep_memory_private();
-    match serve(args, config) {
+    match serve(args, config, passed) {
         Ok(()) => Exit::Allow,
         Err(error) => {
             screen::complain(&error);
@@ -94,7 +104,7 @@ fn keep_memory_private() {
     }
 }
 
-fn serve(args: &RunArgs, config: Config) -> Result<(), String> {
+fn serve(args: &RunArgs, config: Config, passed: Passed) -> Result<(), String> {
     let runtime = current_thread_runtime()?;
     // Signals are handled before anybody is told that we are ready: a stop that comes at once
     // must not kill us half way.
@@ -102,8 +112,9 @@ fn serve(args: &RunArgs, config: Config) -> Result<(), String> {
         let _guard = runtime.enter();
         Signals::install().map_err(|error| format!("cannot handle signals: {error}"))?
     };
-    let socket = config.socket.path.clone();
-    let mut running = Running::start(plan(args, config))?;
+    let bound_here = || config.socket.path.clone();
+    let socket = passed.check_path().unwrap_or_else(bound_here);
+    let mut running = Running::start(plan(args, config, passed))?;
     tracing::info!(
         "answering on {}",
         telemetry::Safe(&socket.display().to_string())
@@ -168,7 +179,7 @@ fn log(line: &Said) {
     }
 }
 
-fn plan(args: &RunArgs, config: Config) -> Plan {
+fn plan(args: &RunArgs, config: Config, passed: Passed) -> Plan {
     let clock = Clock::machine();
     // Spreads reconnects and makes ids unique; nothing rests on its secrecy.
     let now = clock.now();
@@ -191,6 +202,7 @@ fn plan(args: &RunArgs, config: Config) -> Plan {
         all_marks: config.exchange.marks == config::Marks::All,
         socket: config.socket.path,
         admin: config.socket.admin_path,
+        passed,
         state_dir: config.state_dir,
         in_force: PolicyInForce {
             policy: config.policy,
