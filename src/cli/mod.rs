@@ -11,6 +11,7 @@ mod config;
 mod demo;
 mod exit;
 mod explain;
+mod fix;
 mod history;
 mod orders;
 mod positions;
@@ -55,6 +56,8 @@ pub enum Verb {
     Check(check::CheckArgs),
     /// The largest quantity that is allowed, and the largest that only warns
     Size(size::SizeArgs),
+    /// What the account breaks as it stands, and the least that leads back
+    Fix(Common),
     /// The account under shocks
     Stress(stress::StressArgs),
     /// How the guard is: red lines first, each with what to do
@@ -169,6 +172,7 @@ fn run_verb(verb: Verb) -> Exit {
     match verb {
         Verb::Check(args) => check::run(&args),
         Verb::Size(args) => size::run(&args),
+        Verb::Fix(args) => fix::run(&args),
         Verb::Stress(args) => stress::run(&args),
         Verb::Status(args) => status::run(&args),
         Verb::Account(args) => account::run(&args),

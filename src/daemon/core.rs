@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::report::Answer;
 use crate::clock::Now;
 use crate::guard::alarm::{AlarmPolicy, Alarms, Transition};
+use crate::guard::fix::{Fix, fix};
 use crate::guard::offer::{Size, size};
 use crate::guard::policy::Policy;
 use crate::guard::proposal::Proposal;
@@ -410,6 +411,22 @@ impl Core {
         let view = self.mirror.view(now, Needs { symbol: None })?;
         let horizon = self.in_force.policy.horizon;
         Ok(stress::fares(&view, horizon, scenarios))
+    }
+
+    /// What the account breaks as it stands, and the ways back.
+    ///
+    /// # Errors
+    /// [`NotReady`] names the planes that stand in the way.
+    pub fn fix(&self, now: Now) -> Result<Fix, NotReady> {
+        let view = self.mirror.view(now, Needs { symbol: None })?;
+        let context = Context {
+            policy: &self.in_force.policy,
+            ladder: self.ladder,
+            ladder_reason: &self.ladder_reason,
+            client: None,
+            detail: Detail::Brief,
+        };
+        Ok(fix(&view, &context))
     }
 
     /// The largest quantities of the order that is asked about.

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::core::{Ask, Input, PolicyInForce};
 use super::report::{AccountReport, Answer, OrdersReport, PositionsReport, StatusReport};
 use crate::guard::Detail;
+use crate::guard::fix::Fix;
 use crate::guard::offer::Size;
 use crate::guard::proposal::Proposal;
 use crate::guard::stress::{Scenario, StressOutcome};
@@ -70,6 +71,7 @@ pub(super) enum Message {
         scenarios: Vec<(String, Scenario)>,
         reply: oneshot::Sender<Result<Fares, NotReady>>,
     },
+    Fix(oneshot::Sender<Result<Fix, NotReady>>),
     Size {
         ask: Box<Ask>,
         reply: oneshot::Sender<Result<Size, NotReady>>,
@@ -114,6 +116,14 @@ impl GuardHandle {
         scenarios: Vec<(String, Scenario)>,
     ) -> Result<Result<Fares, NotReady>, GuardGone> {
         self.ask(|reply| Message::Stress { scenarios, reply }).await
+    }
+
+    /// What the account breaks as it stands, and the ways back.
+    ///
+    /// # Errors
+    /// [`GuardGone`]; inside, the planes that stand in the way.
+    pub async fn fix(&self) -> Result<Result<Fix, NotReady>, GuardGone> {
+        self.ask(Message::Fix).await
     }
 
     /// The largest quantities of an order.

@@ -271,6 +271,7 @@ impl Spine {
             Message::Stress { scenarios, reply } => {
                 drop(reply.send(self.core.stress(&scenarios, now)));
             }
+            Message::Fix(reply) => drop(reply.send(self.core.fix(now))),
             Message::Size { ask, reply } => drop(reply.send(self.core.size(&ask, now))),
             Message::Policy(reply) => drop(reply.send(self.core.in_force().clone())),
         }

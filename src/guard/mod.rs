@@ -15,6 +15,7 @@ mod contagion;
 mod decide;
 mod desk;
 pub mod exit;
+pub mod fix;
 mod look;
 pub mod offer;
 pub mod policy;

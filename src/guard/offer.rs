@@ -642,7 +642,7 @@ const fn passes_words(decision: Decision) -> &'static str {
 }
 
 /// The market order that closes a leg, constrained to reduce as its mode permits.
-fn closing(symbol: &Symbol, position_side: PositionSide, held: Quantity) -> OrderIntent {
+pub(super) fn closing(symbol: &Symbol, position_side: PositionSide, held: Quantity) -> OrderIntent {
     OrderIntent {
         symbol: symbol.clone(),
         side: if held.is_negative() {
@@ -660,14 +660,14 @@ fn closing(symbol: &Symbol, position_side: PositionSide, held: Quantity) -> Orde
 }
 
 /// The quantities that the exchange takes of an order, numbered from the smallest.
-struct Ladder {
+pub(super) struct Ladder {
     base: Decimal,
     step: Decimal,
     least: u64,
 }
 
 impl Ladder {
-    fn of(desk: &Desk<'_>, intent: &OrderIntent, state: &SymbolState) -> Option<Self> {
+    pub(super) fn of(desk: &Desk<'_>, intent: &OrderIntent, state: &SymbolState) -> Option<Self> {
         let rules = desk.view.rules(&intent.symbol)?;
         let lot = lot_of(rules, intent.kind);
         let step = lot.step?.get();
@@ -696,14 +696,14 @@ impl Ladder {
         self.least
     }
 
-    fn quantity(&self, step: u64) -> Option<Quantity> {
+    pub(super) fn quantity(&self, step: u64) -> Option<Quantity> {
         let above = self.step.checked_mul(Decimal::from(step))?;
         let quantity = self.base.checked_add(above)?;
         Some(Quantity::new(quantity.normalize()))
     }
 
     /// The first number whose quantity is not below this one.
-    fn first_not_below(&self, quantity: Quantity) -> Option<u64> {
+    pub(super) fn first_not_below(&self, quantity: Quantity) -> Option<u64> {
         let above = quantity.get().abs().checked_sub(self.base)?;
         if above <= Decimal::ZERO {
             return Some(0);

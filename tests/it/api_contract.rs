@@ -59,6 +59,7 @@ fn captures(daemon: &Daemon) -> Vec<(&'static str, &'static str, Answer)> {
         ("positions", "PositionsAnswer", daemon.get("/v1/positions")),
         ("orders", "OrdersAnswer", daemon.get("/v1/orders")),
         ("status", "StatusAnswer", daemon.get("/v1/status")),
+        ("fix", "FixAnswer", daemon.get("/v1/fix")),
         ("policy", "PolicyAnswer", daemon.get("/v1/policy")),
         (
             "decisions",

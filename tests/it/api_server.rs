@@ -188,3 +188,27 @@ fn any_bytes_are_answered_or_refused() {
     }
     assert_eq!(daemon.get("/healthz").status, 200);
 }
+
+#[test]
+fn the_ways_back_come_with_requests_or_with_the_planes_that_are_missing() {
+    let broken = "
+symbol BTCUSDT tick 0.1 step 0.001 min-notional 5
+brackets BTCUSDT 0 50000 0.004 125x | 50000 3000000 0.01 50x
+wallet USDT 10000
+pos BTCUSDT crossed 20x +1.2 @ 60000
+mark BTCUSDT 60000
+";
+    let daemon = Daemon::with(broken);
+    let answer = daemon.get("/v1/fix").json();
+    let first = &answer["broken"][0];
+    assert_eq!(first["finding"]["level"], "reject", "{answer}");
+    let ways = first["ways"].as_array().unwrap();
+    let reduce = ways.iter().find(|way| way["kind"] == "reduce").unwrap();
+    assert_eq!(reduce["request"]["order"]["reduceOnly"], "true");
+    assert_eq!(reduce["request"]["order"]["side"], "SELL");
+    assert_eq!(answer["missing"].as_array().unwrap().len(), 0);
+    daemon.clock.advance_ms(30_000);
+    let stale = daemon.get("/v1/fix").json();
+    assert_eq!(stale["broken"].as_array().unwrap().len(), 0);
+    assert!(!stale["missing"].as_array().unwrap().is_empty(), "{stale}");
+}

@@ -13,6 +13,7 @@ pub mod decisions;
 pub mod error;
 pub mod explain;
 pub mod figure;
+pub mod fix;
 pub mod inputs;
 pub mod names;
 pub mod notice;

@@ -245,7 +245,7 @@ impl<'a> From<&'a offer::Alternative> for Alternative<'a> {
 }
 
 /// A proposal as `/v1/check` takes it; its `order` is what the exchange takes.
-fn request(proposal: &Proposal) -> Value {
+pub(super) fn request(proposal: &Proposal) -> Value {
     let mut body = Map::new();
     match proposal {
         Proposal::Order(intent) => body.insert("order".to_owned(), order(intent)),

@@ -27,6 +27,8 @@ pub enum Route {
     Size,
     /// `POST /v1/stress`
     Stress,
+    /// `GET /v1/fix`
+    Fix,
     /// `GET /v1/status`
     Status,
     /// `GET /v1/account`
@@ -73,10 +75,11 @@ pub enum Route {
 
 impl Route {
     /// Every route.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Check,
         Self::Size,
         Self::Stress,
+        Self::Fix,
         Self::Status,
         Self::Account,
         Self::ExplainAccount,
@@ -113,7 +116,8 @@ impl Route {
             | Self::TestAlerts
             | Self::Silence => Method::POST,
             Self::Unlock | Self::Unsilence => Method::DELETE,
-            Self::Status
+            Self::Fix
+            | Self::Status
             | Self::Account
             | Self::ExplainAccount
             | Self::Positions
@@ -137,6 +141,7 @@ impl Route {
             Self::Check => "/v1/check",
             Self::Size => "/v1/size",
             Self::Stress => "/v1/stress",
+            Self::Fix => "/v1/fix",
             Self::Status => "/v1/status",
             Self::Account => "/v1/account",
             Self::ExplainAccount => "/v1/account/explain",

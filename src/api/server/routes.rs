@@ -25,6 +25,7 @@ use crate::api::protocol::account::{AccountAnswer, OrdersAnswer, PositionsAnswer
 use crate::api::protocol::decisions::{DecisionLine, DecisionsAnswer, filter};
 use crate::api::protocol::error::{ErrorCode, Refusal};
 use crate::api::protocol::explain::ExplainAnswer;
+use crate::api::protocol::fix::FixAnswer;
 use crate::api::protocol::policy::PolicyAnswer;
 use crate::api::protocol::status::{LadderAnswer, LockRequest, ReadyAnswer, StatusAnswer};
 use crate::api::protocol::stress::{StressAnswer, scenarios};
@@ -64,6 +65,10 @@ pub(super) async fn answer(
         Route::Stress => {
             let body = intake::body(&head.headers, body).await?;
             stress(parts, &body).await?
+        }
+        Route::Fix => {
+            let fix = parts.handle.fix().await.map_err(gone)?;
+            ok(&FixAnswer::from(&fix))?
         }
         Route::Status => status(parts).await?,
         Route::Account => {

@@ -24,7 +24,6 @@ pub(in crate::guard) enum When {
     AfterChange,
     OnlyBuys,
     OnlySells,
-    #[expect(dead_code, reason = "the search for counter-offers makes them")]
     Now,
 }
 

@@ -1,0 +1,44 @@
+//! `fix`: which limits are broken, and what leads back?
+//!
+//! Owns: its page.
+//! Must not know: how a way is found.
+
+use std::fmt::Write as _;
+
+use super::screen::{bold, red, safe, wrapped};
+use super::talk::{Request, show};
+use super::{Common, Exit};
+use crate::api::protocol::fix::FixAnswer;
+use crate::guard::verdict::Level;
+
+pub(super) fn run(common: &Common) -> Exit {
+    show(common, Request::get("/v1/fix"), page)
+}
+
+fn page(answer: &FixAnswer<'static>) -> String {
+    let mut text = String::new();
+    if !answer.missing.is_empty() {
+        let reasons: Vec<String> = answer.missing.iter().map(|reason| safe(reason)).collect();
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "not known: {}", reasons.join("; "));
+    } else if answer.broken.is_empty() {
+        text.push_str("the account is within its limits\n");
+    }
+    for broken in &answer.broken {
+        let finding = &broken.finding;
+        let level = if finding.level == Level::Reject.name() {
+            red("reject")
+        } else {
+            bold("warn  ")
+        };
+        let _ = writeln!(text, "{level} {}", safe(&finding.code));
+        text.push_str(&wrapped(&finding.message, "  "));
+        if broken.ways.is_empty() {
+            text.push_str("    no single step leads back\n");
+        }
+        for way in &broken.ways {
+            text.push_str(&wrapped(&way.message, "    "));
+        }
+    }
+    text
+}
