@@ -9,7 +9,7 @@ use super::screen::{bold, red, safe, wrapped};
 use super::talk::{Request, show};
 use super::{Common, Exit};
 use crate::api::protocol::fix::FixAnswer;
-use crate::guard::verdict::Level;
+use crate::api::shown::Level;
 
 pub(super) fn run(common: &Common) -> Exit {
     show(common, Request::get("/v1/fix"), page)

@@ -275,7 +275,7 @@ fn fix_of(rig: &Rig) -> Fix {
     rig.core.fix(rig.clock.now()).unwrap()
 }
 
-/// Tells an account in which the way was carried out; fills without slippage nor fees, at the mark.
+/// An account in which the way was carried out.
 fn carried_out(text: &str, way: &Way) -> Rig {
     let mut text = text.to_owned();
     match (&way.kind, &way.request) {
@@ -301,7 +301,11 @@ fn carried_out(text: &str, way: &Way) -> Rig {
             let words: Vec<&str> = line.split_whitespace().collect();
             let held: Decimal = words[4].trim_start_matches('+').parse().unwrap();
             let quantity = order.quantity.unwrap().get();
-            let left = held - held.signum() * quantity;
+            let left = if held > Decimal::ZERO {
+                held - quantity
+            } else {
+                held + quantity
+            };
             let changed = if left.is_zero() {
                 String::new()
             } else {
@@ -310,9 +314,10 @@ fn carried_out(text: &str, way: &Way) -> Rig {
                     &format!("{}{left}", if left > Decimal::ZERO { "+" } else { "" }),
                 )
             };
+            let filled = if held > Decimal::ZERO { 995 } else { 1_005 };
             // Slippage and the fee of the fill are paid as the policy assumes them.
             let price: Decimal = words[6].parse().unwrap();
-            let assumed = Decimal::new(5, 3) + Decimal::new(5, 4) * Decimal::new(1_005, 3);
+            let assumed = Decimal::new(5, 3) + Decimal::new(5, 4) * Decimal::new(filled, 3);
             let wallet = Decimal::from(10_000) - quantity * price * assumed;
             text = text.replace(&line, &changed).replace(
                 "wallet USDT 10000",
