@@ -188,9 +188,10 @@ fn a_middleman_that_cuts_is_survived() {
         middleman.be(Mood::Until(700));
         middleman.cut();
         severed.begins();
+        // A mark may fit before the cut and is then rightly fresh for a moment; a read of the
+        // account never fits.
         guard.until_stale("account");
-        guard.until_stale("marks");
-        guard.assert_blind(&["account", "marks"]);
+        guard.assert_blind(&["account"]);
         severed.is_over();
         middleman.be(Mood::Honest);
         guard.until_ready();
