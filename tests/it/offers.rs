@@ -86,7 +86,7 @@ fn hold_others(text: &str, answer: &Answer) {
         match offer.kind {
             OfferKind::Smaller => continue,
             OfferKind::TopUp => {
-                let wallet = Decimal::from(10_000) + offer.amount.unwrap().get();
+                let wallet = Decimal::from(10_000) + offer.terms.amount.unwrap().get();
                 rig.balance("USDT", wallet);
             }
             OfferKind::Isolate => rig.settings("BTCUSDT", |settings| {
@@ -151,7 +151,7 @@ fn isolation_is_offered_where_it_contains_the_damage() {
     let isolate = offers(&answer, OfferKind::Isolate);
     assert_eq!(isolate.len(), 1, "{:?}", answer.judgement.alternatives);
     assert_eq!(
-        isolate[0].amount.unwrap().get().round(),
+        isolate[0].terms.amount.unwrap().get().round(),
         Decimal::from(9_000)
     );
     hold_others(&text, &answer);
@@ -165,7 +165,7 @@ fn a_lower_leverage_is_offered_where_it_helps() {
     assert_eq!(answer.judgement.decision, Decision::Reject);
     let lower = offers(&answer, OfferKind::LowerLeverage);
     // The limit rejects beyond 50x.
-    assert_eq!(lower[0].leverage.unwrap().get(), 50);
+    assert_eq!(lower[0].terms.leverage.unwrap().get(), 50);
     hold_others(&text, &answer);
 }
 
@@ -280,13 +280,13 @@ fn carried_out(text: &str, way: &Way) -> Rig {
     let mut text = text.to_owned();
     match (&way.kind, &way.request) {
         (WayKind::TopUp, _) => {
-            let wallet = Decimal::from(10_000) + way.amount.unwrap().get();
+            let wallet = Decimal::from(10_000) + way.terms.amount.unwrap().get();
             text = text.replace("wallet USDT 10000", &format!("wallet USDT {wallet}"));
         }
         (WayKind::LowerLeverage, _) => {
             let mut rig = Rig::from_text(&text).0;
-            let leverage = way.leverage.unwrap();
-            rig.settings(way.symbol.as_ref().unwrap().as_str(), |settings| {
+            let leverage = way.terms.leverage.unwrap();
+            rig.settings(way.terms.symbol.as_ref().unwrap().as_str(), |settings| {
                 settings.leverage = leverage;
             });
             return rig;
@@ -366,7 +366,7 @@ fn a_broken_limit_is_named_for_each_threshold_with_its_ways_back() {
         assert!(kinds.contains(&WayKind::Reduce), "{kinds:?}");
     }
     // 72,000 over 6 is 12,000; over 3 it is 24,000: found to a part in 65,536 of 144,000.
-    let topped = |level| of(level).ways[0].amount.unwrap().get();
+    let topped = |level| of(level).ways[0].terms.amount.unwrap().get();
     let near = |value: Decimal, least: i64| {
         value >= Decimal::from(least) && value <= Decimal::from(least + 3)
     };

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::answer::Finding;
-use super::ways::request;
+use super::ways::{lacking, params, request};
 use crate::guard::fix;
 use crate::mirror::view::NotReady;
 
@@ -58,14 +58,7 @@ impl<'a> From<&'a Result<fix::Fix, NotReady>> for FixAnswer<'a> {
             },
             Err(not_ready) => Self {
                 broken: Vec::new(),
-                missing: not_ready
-                    .planes
-                    .iter()
-                    .map(|status| {
-                        let reason = status.reason.as_deref().unwrap_or("not known yet");
-                        Cow::Owned(format!("{}: {reason}", status.plane))
-                    })
-                    .collect(),
+                missing: lacking(not_ready),
             },
         }
     }
@@ -83,20 +76,9 @@ impl<'a> From<&'a fix::BrokenLimit> for BrokenLimit<'a> {
 
 impl<'a> From<&'a fix::Way> for Way<'a> {
     fn from(way: &'a fix::Way) -> Self {
-        let mut params = Map::new();
-        let mut put = |name: &str, value: Option<Value>| {
-            if let Some(value) = value {
-                params.insert(name.to_owned(), value);
-            }
-        };
-        put("symbol", way.symbol.as_ref().map(|s| s.as_str().into()));
-        put("quantity", way.quantity.map(|q| q.to_string().into()));
-        put("amount", way.amount.map(|a| a.to_string().into()));
-        put("asset", way.asset.as_ref().map(|a| a.as_str().into()));
-        put("leverage", way.leverage.map(|l| l.get().into()));
         Self {
             kind: Cow::Borrowed(way.kind.name()),
-            params,
+            params: params(&way.terms),
             request: way.request.as_ref().map_or(Value::Null, request),
             message: Cow::Borrowed(&way.message),
         }

@@ -14,9 +14,11 @@ use super::pool::{FirstKiller, PoolFigures, WalletAtRisk};
 use crate::guard::offer;
 use crate::guard::proposal::Proposal;
 use crate::guard::stress::StressOutcome;
+use crate::guard::terms::Terms;
 use crate::guard::verdict;
 use crate::margin::change::{Change, MarginMove};
 use crate::margin::order::{OrderId, OrderIntent, OrderKind};
+use crate::mirror::plane::PlaneStatus;
 use crate::mirror::view::NotReady;
 
 /// The pool if every working order that could open fills on its bad side.
@@ -126,14 +128,7 @@ impl<'a> SizeAnswer<'a> {
             },
             Err(not_ready) => Self {
                 symbol: Cow::Borrowed(symbol),
-                missing: not_ready
-                    .planes
-                    .iter()
-                    .map(|status| {
-                        let reason = status.reason.as_deref().unwrap_or("not known yet");
-                        Cow::Owned(format!("{}: {reason}", status.plane))
-                    })
-                    .collect(),
+                missing: lacking(not_ready),
                 ..Self::default()
             },
         }
@@ -221,27 +216,41 @@ impl<'a> From<&'a StressOutcome> for Stress<'a> {
 
 impl<'a> From<&'a offer::Alternative> for Alternative<'a> {
     fn from(offer: &'a offer::Alternative) -> Self {
-        let mut params = Map::new();
-        let mut put = |name: &str, value: Option<Value>| {
-            if let Some(value) = value {
-                params.insert(name.to_owned(), value);
-            }
-        };
-        put("symbol", offer.symbol.as_ref().map(|s| s.as_str().into()));
-        put("quantity", offer.quantity.map(|q| q.to_string().into()));
-        put("amount", offer.amount.map(|a| a.to_string().into()));
-        put("asset", offer.asset.as_ref().map(|a| a.as_str().into()));
-        put("leverage", offer.leverage.map(|l| l.get().into()));
         let mut requests = offer.requests.iter().map(request);
         Self {
             kind: Cow::Borrowed(offer.kind.name()),
-            params,
+            params: params(&offer.terms),
             decision: Cow::Borrowed(offer.decision.name()),
             request: requests.next().unwrap_or(Value::Null),
             then: requests.collect(),
             message: Cow::Borrowed(&offer.message),
         }
     }
+}
+
+/// What a way consists of: the figures that its kind has.
+pub(super) fn params(terms: &Terms) -> Map<String, Value> {
+    let mut params = Map::new();
+    let mut put = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            params.insert(name.to_owned(), value);
+        }
+    };
+    put("symbol", terms.symbol.as_ref().map(|s| s.as_str().into()));
+    put("quantity", terms.quantity.map(|q| q.to_string().into()));
+    put("amount", terms.amount.map(|a| a.to_string().into()));
+    put("asset", terms.asset.as_ref().map(|a| a.as_str().into()));
+    put("leverage", terms.leverage.map(|l| l.get().into()));
+    params
+}
+
+/// The planes that keep something from being said, each with why.
+pub(super) fn lacking<'a>(not_ready: &NotReady) -> Vec<Cow<'a, str>> {
+    let line = |status: &PlaneStatus| {
+        let reason = status.reason.as_deref().unwrap_or("not known yet");
+        Cow::Owned(format!("{}: {reason}", status.plane))
+    };
+    not_ready.planes.iter().map(line).collect()
 }
 
 /// A proposal as `/v1/check` takes it; its `order` is what the exchange takes.
