@@ -30,7 +30,7 @@ const RETRY_AFTER_MS_MAX: i64 = 5 * 60_000;
 const GIVE_UP_MS: i64 = 60 * 60_000;
 
 /// How a channel is set up.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChannelOptions {
     /// Its name in the configuration.
     pub name: String,
@@ -120,6 +120,27 @@ impl Channel {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.options.name
+    }
+
+    /// How it is set up.
+    #[must_use]
+    pub const fn options(&self) -> &ChannelOptions {
+        &self.options
+    }
+
+    /// Takes over what waits in another one, and how that fared.
+    pub fn take_over(&self, other: &Self) {
+        let waiting = std::mem::take(&mut *locked(&other.shared.queue));
+        locked(&self.shared.queue).extend(waiting);
+        let fared = locked(&other.shared.state).clone();
+        let mut state = locked(&self.shared.state);
+        *state = ChannelState {
+            kind: state.kind,
+            error: None,
+            ..fared
+        };
+        drop(state);
+        self.shared.filled.notify_one();
     }
 
     /// How it fares.

@@ -1,13 +1,14 @@
 //! Which alerts there are, and when which of them are told.
 //!
-//! Owns: deduplication, grouping, repeats, ends, silences, inhibition, acknowledgement, escalation.
+//! Owns: deduplication, grouping, repeats, ends, acknowledgement, escalation.
 //! A pure state machine: the moment is an argument, messages come out.
-//! Must not know: channels, clocks, files. Silences never reach the guard: verdicts do not change.
+//! Must not know: channels, clocks, files, what keeps an alert quiet.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::matcher::Matcher;
+use super::matcher::Names;
 use super::model::{Ack, Alert, Fingerprint, Message, Occasion, Silence, fingerprint};
+use super::quiet::{Refused, Silences, inhibits};
 use crate::guard::alarm::{Change, Rule, Severity, Transition};
 
 /// Most alerts of one message that are told line by line.
@@ -16,17 +17,8 @@ pub const LINES_MAX: usize = 12;
 /// Most alerts that are kept after they are over.
 pub const ENDED_MAX: usize = 200;
 
-/// Most silences at once.
-pub const SILENCES_MAX: usize = 100;
-
-/// Longest silence, in milliseconds.
-pub const SILENCE_MS_MAX: i64 = 24 * 60 * 60_000;
-
 /// What fired before a restart and is not seen again within this time is over, in milliseconds.
 const RESTORED_MS: i64 = 2 * 60_000;
-
-/// How long a restart is shown, in milliseconds.
-const RESTART_MS: i64 = 10 * 60_000;
 
 /// How messages are timed. All in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +33,8 @@ pub struct Timing {
     pub repeat_ms: [Option<i64>; 3],
     /// After how long a critical alert that nobody acknowledged is told louder; `None`: never.
     pub escalate_ms: Option<i64>,
+    /// How long a restart is shown.
+    pub restart_ms: i64,
 }
 
 impl Timing {
@@ -51,6 +45,7 @@ impl Timing {
         group_interval_ms: 10_000,
         repeat_ms: [None, Some(60 * 60_000), Some(5 * 60_000)],
         escalate_ms: Some(10 * 60_000),
+        restart_ms: 10 * 60_000,
     };
 }
 
@@ -65,33 +60,13 @@ pub enum Save {
     Forget(String),
 }
 
-/// Why something cannot be done.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// There is nothing under this id.
-    #[error("there is no alert or silence of this id")]
-    Unknown,
-    /// The matcher.
-    #[error("matcher: {0}")]
-    Matcher(String),
-    /// The end.
-    #[error("the end must lie within the next 24 hours")]
-    End,
-    /// The reason.
-    #[error("a reason is needed")]
-    Reason,
-    /// Too many.
-    #[error("there are {SILENCES_MAX} silences already")]
-    TooMany,
-}
-
 /// Everything that alert management remembers.
 #[derive(Debug, Clone)]
 pub struct Manager {
     timing: Timing,
     firing: BTreeMap<Fingerprint, Alert>,
     ended: Vec<Alert>,
-    silences: BTreeMap<String, (Silence, Matcher)>,
+    silences: Silences,
     /// What waits to be told, and since when the oldest of it does.
     pending: BTreeSet<Fingerprint>,
     pending_ends: Vec<Alert>,
@@ -110,7 +85,7 @@ impl Manager {
             timing,
             firing: BTreeMap::new(),
             ended: Vec::new(),
-            silences: BTreeMap::new(),
+            silences: Silences::restored(silences),
             pending: BTreeSet::new(),
             pending_ends: Vec::new(),
             open_since: None,
@@ -128,13 +103,6 @@ impl Manager {
             }
         }
         manager.ended.sort_by_key(|alert| alert.ended_ms);
-        for silence in silences {
-            if let Ok(matcher) = Matcher::parse(&silence.matcher) {
-                manager
-                    .silences
-                    .insert(silence.id.clone(), (silence, matcher));
-            }
-        }
         manager
     }
 
@@ -153,15 +121,13 @@ impl Manager {
 
     /// Silences in force.
     pub fn silences(&self) -> impl Iterator<Item = &Silence> {
-        self.silences.values().map(|(silence, _)| silence)
+        self.silences.all()
     }
 
     /// The silence that keeps this alert quiet.
     #[must_use]
     pub fn silenced_by(&self, alert: &Alert) -> Option<&Silence> {
-        let mut silences = self.silences.values();
-        let found = silences.find(|(_, matcher)| matcher.matches(alert))?;
-        Some(&found.0)
+        self.silences.of(alert)
     }
 
     /// The firing alert that makes this one beside the point.
@@ -252,24 +218,19 @@ impl Manager {
     }
 
     fn expire(&mut self, at_ms: i64) {
-        let over: Vec<String> = self
-            .silences()
-            .filter(|silence| silence.until_ms <= at_ms)
-            .map(|silence| silence.id.clone())
-            .collect();
-        for id in over {
-            self.end_silence(&id, at_ms);
-        }
+        let over = self.silences.take_over(at_ms);
+        self.saves.extend(over.into_iter().map(Save::Forget));
         let is_blind = self.firing.values().any(|alert| {
             matches!(alert.rule(), Some(Rule::Stale | Rule::KeyRefused)) && !alert.is_restored
         });
         let since_start = at_ms.saturating_sub(self.started_ms);
+        let restart_ms = self.timing.restart_ms;
         let gone: Vec<Fingerprint> = self
             .firing
             .iter()
             .filter(|(_, alert)| {
                 let not_seen = alert.is_restored && since_start >= RESTORED_MS && !is_blind;
-                let shown = at_ms.saturating_sub(alert.since_ms) >= RESTART_MS;
+                let shown = at_ms.saturating_sub(alert.since_ms) >= restart_ms;
                 not_seen || (alert.rule() == Some(Rule::Restarted) && shown)
             })
             .map(|(print, _)| print.clone())
@@ -432,44 +393,40 @@ impl Manager {
         until_ms: i64,
         at_ms: i64,
     ) -> Result<Silence, Refused> {
-        let proved = Matcher::parse(matcher).map_err(Refused::Matcher)?;
-        if reason.trim().is_empty() {
-            return Err(Refused::Reason);
-        }
-        let lasts_ms = until_ms.saturating_sub(at_ms);
-        if !(1..=SILENCE_MS_MAX).contains(&lasts_ms) {
-            return Err(Refused::End);
-        }
-        if self.silences.len() >= SILENCES_MAX {
-            return Err(Refused::TooMany);
-        }
-        self.next_id = self.next_id.saturating_add(1);
+        let id = format!("s{}", self.next_id.saturating_add(1));
         let silence = Silence {
-            id: format!("s{}", self.next_id),
+            id,
             matcher: matcher.to_owned(),
             reason: reason.to_owned(),
             by: by.to_owned(),
             since_ms: at_ms,
             until_ms,
         };
+        self.silences.add(&silence)?;
+        self.next_id = self.next_id.saturating_add(1);
         self.saves.push(Save::Silence(silence.clone()));
-        let kept = (silence.clone(), proved);
-        self.silences.insert(silence.id.clone(), kept);
         Ok(silence)
+    }
+
+    /// Other times count from now on.
+    pub const fn set_timing(&mut self, timing: Timing) {
+        self.timing = timing;
+    }
+
+    /// Takes the names that there are. Gives a sentence for each silence in force that can match
+    /// nothing among them.
+    pub fn learn_names(&mut self, names: Names) -> Vec<String> {
+        self.silences.learn_names(names)
     }
 
     /// Ends a silence early.
     ///
     /// # Errors
     /// [`Refused::Unknown`].
-    pub fn unsilence(&mut self, id: &str, at_ms: i64) -> Result<Silence, Refused> {
-        self.end_silence(id, at_ms).ok_or(Refused::Unknown)
-    }
-
-    fn end_silence(&mut self, id: &str, _at_ms: i64) -> Option<Silence> {
-        let (silence, _) = self.silences.remove(id)?;
+    pub fn unsilence(&mut self, id: &str) -> Result<Silence, Refused> {
+        let silence = self.silences.take(id).ok_or(Refused::Unknown)?;
         self.saves.push(Save::Forget(silence.id.clone()));
-        Some(silence)
+        Ok(silence)
     }
 }
 
@@ -496,29 +453,5 @@ fn message(occasion: Occasion, at_ms: i64, mut alerts: Vec<Alert>) -> Message {
         occasion,
         at_ms,
         alerts,
-    }
-}
-
-/// What makes another alert beside the point: blindness makes every figure old news, a refused key
-/// explains the blindness, and an end that is near covers what is merely worse in the same pool.
-fn inhibits(source: &Alert, target: &Alert) -> bool {
-    let (Some(cause), Some(effect)) = (source.rule(), target.rule()) else {
-        return false;
-    };
-    match cause {
-        Rule::KeyRefused if effect == Rule::Stale => true,
-        Rule::Stale | Rule::KeyRefused => effect.rests_on_figures(),
-        Rule::Distance => {
-            let covers = matches!(
-                effect,
-                Rule::WalletAtRisk | Rule::MarginRatio | Rule::Spill | Rule::HeadroomFalling
-            );
-            covers
-                && source.symbol.is_none()
-                && source.severity() == Severity::Critical
-                && target.severity() < Severity::Critical
-                && source.pool == target.pool
-        }
-        _ => false,
     }
 }

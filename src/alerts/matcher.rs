@@ -6,6 +6,8 @@
 //! `rule=spill,symbol=BTC*` matches when every part does; `*` at the end of a value stands for
 //! anything. Names: `rule`, `pool`, `symbol`, `severity`.
 
+use std::collections::BTreeSet;
+
 use super::model::Alert;
 use crate::guard::alarm::{Rule, Severity};
 
@@ -18,6 +20,15 @@ enum Field {
     Pool,
     Symbol,
     Severity,
+}
+
+/// What symbols and pools a matcher can name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Names {
+    /// Contracts that the exchange lists.
+    pub symbols: BTreeSet<String>,
+    /// Assets whose positions share a pool.
+    pub pools: BTreeSet<String>,
 }
 
 /// A proved matcher.
@@ -57,6 +68,22 @@ impl Matcher {
                 Field::Severity => Some(alert.severity.as_str()),
             };
             value.is_some_and(|value| fits(wanted, value))
+        })
+    }
+}
+
+impl Matcher {
+    /// Why it can never match anything among these names, if it cannot.
+    #[must_use]
+    pub fn misses(&self, names: &Names) -> Option<String> {
+        self.0.iter().find_map(|(field, wanted)| {
+            let (known, what) = match field {
+                Field::Symbol => (&names.symbols, "contract that the exchange lists"),
+                Field::Pool => (&names.pools, "pool"),
+                Field::Rule | Field::Severity => return None,
+            };
+            let fits_one = known.iter().any(|name| fits(wanted, name));
+            (!fits_one).then(|| format!("{wanted:?} matches no {what}"))
         })
     }
 }
@@ -127,5 +154,18 @@ mod tests {
         }
         assert!(Matcher::parse("rule=spill, symbol=BTC*").is_ok());
         assert!(Matcher::parse("rule=*").is_ok());
+    }
+
+    #[test]
+    fn a_name_that_does_not_exist_is_said() {
+        let names = Names {
+            symbols: BTreeSet::from(["BTCUSDT".to_owned()]),
+            pools: BTreeSet::from(["USDT".to_owned()]),
+        };
+        let misses = |text: &str| Matcher::parse(text).unwrap().misses(&names);
+        assert_eq!(misses("rule=spill"), None);
+        assert_eq!(misses("symbol=BTC*,pool=USDT"), None);
+        assert!(misses("symbol=BTCUSD").unwrap().contains("BTCUSD"));
+        assert!(misses("symbol=BTC*,pool=USDC").unwrap().contains("pool"));
     }
 }

@@ -4,22 +4,26 @@
 //! Must not know: how an alarm comes about, verdicts, sockets of our own. Nothing here is ever waited
 //! for by a check: transitions are handed over, and what finds no room is handed over later.
 //!
-//! Reading order: [`model`] (an alert), [`manage`] (when it is told), [`matcher`] (silences),
-//! [`render`] (its words), [`address`] (where to), [`send`] (one attempt), [`channel`] (one channel),
-//! [`run`] (all of them).
+//! Reading order: [`model`] (an alert), [`manage`] (when it is told), [`quiet`] (what keeps it from that),
+//! [`matcher`], [`render`] (its words), [`address`] (where to), [`send`] (one attempt), [`channel`]
+//! (one channel), [`run`] (all of them), [`handle`] (the way to them), [`heartbeat`].
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod address;
 pub mod channel;
+pub mod handle;
+pub mod heartbeat;
 pub mod manage;
 pub mod matcher;
 pub mod model;
+pub mod quiet;
 pub mod render;
 pub mod run;
 pub mod send;
 
 pub use address::Address;
+pub use handle::{Event, Gone, Handle, View};
 pub use manage::{Manager, Save, Timing};
 pub use model::{Alert, Message, Silence};
-pub use run::{Event, Gone, Handle, Options, Restored, Thread, View, start};
+pub use run::{Options, Restored, Setup, Thread, start};

@@ -89,15 +89,18 @@ const fn rule_words(rule: Rule) -> &'static str {
         Rule::WalletAtRisk => "wallet at risk",
         Rule::HeadroomFalling => "headroom falls",
         Rule::MarginRatio => "margin ratio",
+        Rule::Stress => "a scenario is not survived",
         Rule::OrderWouldBreak => "a working order is too large",
         Rule::Spill => "one position reaches into the wallet",
         Rule::IsolatedRequired => "crossed against your policy",
         Rule::UnguardedOrder => "order that never asked the guard",
         Rule::SettingsChanged => "settings changed",
         Rule::RequirementRose => "margin requirement rose",
+        Rule::CollateralCut => "collateral counts for less",
         Rule::FundingCost => "funding is expensive",
         Rule::MarkJump => "price jumps",
         Rule::KeyRefused => "API key refused",
+        Rule::KeyPrivileged => "API key may do too much",
         Rule::Stale => "the guard is blind",
         Rule::FiguresUnknown => "figures not known",
         Rule::Drift => "the account differed",
@@ -138,7 +141,9 @@ fn worst(alert: &Alert) -> Option<String> {
     let value = crate::margin::amount::parse(alert.worst.as_deref()?).ok()?;
     Some(match alert.rule()? {
         Rule::Stale => format!("{} s", value.round_dp(0).normalize()),
-        Rule::IsolatedRequired | Rule::FiguresUnknown | Rule::KeyRefused => return None,
+        Rule::IsolatedRequired | Rule::FiguresUnknown | Rule::KeyRefused | Rule::KeyPrivileged => {
+            return None;
+        }
         _ => {
             let percent = value.checked_mul(rust_decimal::Decimal::ONE_HUNDRED)?;
             format!("{} %", percent.round_dp(1).normalize())

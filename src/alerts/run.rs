@@ -1,23 +1,27 @@
 //! The thread on which alerts live.
 //!
-//! Owns: the one [`Manager`], the channels' runtime, the heartbeat, and the handle that others hold.
+//! Owns: the one [`Manager`], the channels' runtime, and what a reload changes about them.
 //! Must not know: rules of alerting (the manager's), services (a channel's), files.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::AtomicI64;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use tokio::sync::{mpsc, oneshot};
+use rust_decimal::Decimal;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
-use super::channel::{Channel, ChannelOptions, ChannelState, Count};
-use super::manage::{Manager, Refused, Save, Timing};
+use super::channel::{Channel, ChannelOptions, Count};
+use super::handle::{Ask, Event, Handle, View};
+use super::heartbeat::{self, Heartbeat};
+use super::manage::{Manager, Save, Timing};
 use super::model::{Alert, Message, Occasion, Silence};
 use super::send::Target;
 use crate::clock::{Clock, Now};
-use crate::guard::alarm::{Alarm, Change, Key, Rule, Severity, Text, Transition};
+use crate::guard::alarm::{Alarm, Change, Key, Rule, Setting, Text, Transition};
 
 /// Most transitions and requests that wait for the thread.
 const INBOX_MAX: usize = 4_096;
@@ -26,25 +30,8 @@ const INBOX_MAX: usize = 4_096;
 const BUSY_MS: u64 = 50;
 const IDLE_MS: u64 = 1_000;
 
-/// The heartbeat is sent only while the spine was heard within this time, in milliseconds.
-const ALIVE_MS: i64 = 10_000;
-
-/// Longer without the guard is worth a warning, in milliseconds.
-const AWAY_MS: i64 = 5 * 60_000;
-
 /// How often the time of life is kept, in milliseconds.
 const LIFE_MS: i64 = 60_000;
-
-/// A change that followers are told of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// An alert was raised or changed.
-    Firing(Box<Alert>),
-    /// An alert is over.
-    Ended(Box<Alert>),
-    /// Somebody acknowledged it.
-    Acknowledged(Box<Alert>),
-}
 
 /// What was kept from the last life.
 #[derive(Debug, Clone, Default)]
@@ -57,23 +44,22 @@ pub struct Restored {
     pub lived_ms: Option<i64>,
 }
 
-/// A URL that is asked for now and then, so that silence can be noticed from outside.
-#[derive(Debug, Clone)]
-pub struct Heartbeat {
-    /// Where.
-    pub url: String,
-    /// How often.
-    pub every: Duration,
-}
-
-/// What the thread is made of.
-pub struct Options {
+/// What a reload can change.
+pub struct Setup {
     /// When messages are sent.
     pub timing: Timing,
     /// The channels.
     pub channels: Vec<(ChannelOptions, Target)>,
-    /// The heartbeat, with the client that sends it.
-    pub heartbeat: Option<(Heartbeat, reqwest::Client)>,
+    /// The heartbeat.
+    pub heartbeat: Option<Heartbeat>,
+}
+
+/// What the thread is made of.
+pub struct Options {
+    /// What a reload can change.
+    pub setup: Setup,
+    /// How urgent a restart is, by the seconds for which nobody watched.
+    pub restarted: Setting,
     /// The clock.
     pub clock: Clock,
     /// The zone of times in messages.
@@ -86,130 +72,8 @@ pub struct Options {
     pub follow: Box<dyn Fn(&Event) + Send>,
     /// Counts outcomes of deliveries.
     pub count: Count,
-}
-
-/// Everything there is to see.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct View {
-    /// Alerts that fire, the most urgent first, with the silence and the alert that keep each quiet.
-    pub firing: Vec<(Alert, Option<String>, Option<String>)>,
-    /// Alerts that are over, the latest first.
-    pub ended: Vec<Alert>,
-    /// Silences in force.
-    pub silences: Vec<Silence>,
-    /// How the channels fare.
-    pub channels: Vec<ChannelState>,
-}
-
-enum Ask {
-    Take(Transition),
-    View(oneshot::Sender<View>),
-    Acknowledge(String, String, oneshot::Sender<Result<Alert, Refused>>),
-    Silence {
-        matcher: String,
-        reason: String,
-        by: String,
-        lasts_ms: i64,
-        reply: oneshot::Sender<Result<Silence, Refused>>,
-    },
-    Unsilence(String, oneshot::Sender<Result<Silence, Refused>>),
-    Test(oneshot::Sender<usize>),
-}
-
-/// The thread does not answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("alerts are not served: the thread is busy or ended")]
-pub struct Gone;
-
-/// The way to the thread. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Handle {
-    inbox: mpsc::Sender<Ask>,
-    alive: Arc<AtomicI64>,
-}
-
-impl std::fmt::Debug for Ask {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Ask")
-    }
-}
-
-impl Handle {
-    /// Hands a transition over without waiting.
-    ///
-    /// # Errors
-    /// [`Gone`] when there is no room: the caller keeps it for later.
-    pub fn take(&self, transition: Transition) -> Result<(), Gone> {
-        self.inbox.try_send(Ask::Take(transition)).map_err(|_| Gone)
-    }
-
-    /// The spine lives.
-    pub fn note_alive(&self, now: Now) {
-        self.alive.store(now.boot_ms(), Ordering::Relaxed);
-    }
-
-    /// Everything there is to see.
-    ///
-    /// # Errors
-    /// [`Gone`].
-    pub async fn view(&self) -> Result<View, Gone> {
-        self.ask(Ask::View).await
-    }
-
-    /// Somebody saw an alert.
-    ///
-    /// # Errors
-    /// [`Gone`], or why not.
-    pub async fn acknowledge(
-        &self,
-        id: String,
-        by: String,
-    ) -> Result<Result<Alert, Refused>, Gone> {
-        self.ask(|reply| Ask::Acknowledge(id, by, reply)).await
-    }
-
-    /// Keeps quiet about what matches for so many milliseconds.
-    ///
-    /// # Errors
-    /// [`Gone`], or why not.
-    pub async fn silence(
-        &self,
-        matcher: String,
-        reason: String,
-        by: String,
-        lasts_ms: i64,
-    ) -> Result<Result<Silence, Refused>, Gone> {
-        self.ask(|reply| Ask::Silence {
-            matcher,
-            reason,
-            by,
-            lasts_ms,
-            reply,
-        })
-        .await
-    }
-
-    /// Ends a silence early.
-    ///
-    /// # Errors
-    /// [`Gone`], or why not.
-    pub async fn unsilence(&self, id: String) -> Result<Result<Silence, Refused>, Gone> {
-        self.ask(|reply| Ask::Unsilence(id, reply)).await
-    }
-
-    /// Sends a test message over every channel; gives how many there are.
-    ///
-    /// # Errors
-    /// [`Gone`].
-    pub async fn test(&self) -> Result<usize, Gone> {
-        self.ask(Ask::Test).await
-    }
-
-    async fn ask<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Result<T, Gone> {
-        let (reply, answer) = oneshot::channel();
-        self.inbox.try_send(ask(reply)).map_err(|_| Gone)?;
-        answer.await.map_err(|_| Gone)
-    }
+    /// Told of what cannot match anything. Must not block.
+    pub say: Box<dyn Fn(String) + Send>,
 }
 
 /// The running thread.
@@ -259,14 +123,26 @@ pub fn start(options: Options) -> Result<(Handle, Thread), String> {
     Ok((handle, Thread { stop, thread }))
 }
 
+/// A channel and the work that serves it; without its owner the work ends.
+struct Served {
+    channel: Channel,
+    target: Target,
+    _work: AbortOnDropHandle<()>,
+}
+
 struct Desk {
     manager: Manager,
-    channels: Vec<Channel>,
+    channels: Vec<Served>,
+    heartbeat: Option<AbortOnDropHandle<()>>,
+    alive: Arc<AtomicI64>,
     started: Now,
     clock: Clock,
+    zone: TimeZone,
     lived_ms: i64,
     keep: Box<dyn Fn(Vec<Save>, Option<i64>) + Send>,
     follow: Box<dyn Fn(&Event) + Send>,
+    count: Count,
+    say: Box<dyn Fn(String) + Send>,
 }
 
 async fn serve(
@@ -276,44 +152,38 @@ async fn serve(
     stop: CancellationToken,
 ) {
     let Options {
-        timing,
-        channels,
-        heartbeat,
+        setup,
+        restarted,
         clock,
         zone,
         restored,
         keep,
         follow,
         count,
+        say,
     } = options;
-    let workers = channels.into_iter().map(|(options, target)| {
-        let (channel, work) = Channel::new(
-            options,
-            target,
-            clock.clone(),
-            zone.clone(),
-            Arc::clone(&count),
-        );
-        tokio::spawn(work);
-        channel
-    });
-    let channels = workers.collect();
-    if let Some((heartbeat, http)) = heartbeat {
-        tokio::spawn(beat(heartbeat, http, clock.clone(), alive));
-    }
     let started = clock.now();
-    let manager = Manager::new(timing, restored.alerts, restored.silences, started.wall_ms);
+    let (alerts, silences) = (restored.alerts, restored.silences);
     let mut desk = Desk {
-        manager,
-        channels,
+        manager: Manager::new(setup.timing, alerts, silences, started.wall_ms),
+        channels: Vec::new(),
+        heartbeat: None,
+        alive,
         started,
         clock,
+        zone,
         lived_ms: 0,
         keep,
         follow,
+        count,
+        say,
     };
-    if let Some(lived_ms) = restored.lived_ms {
-        desk.take(&restarted(lived_ms, started));
+    desk.configure(setup);
+    let again = restored
+        .lived_ms
+        .and_then(|lived_ms| started_again(lived_ms, started, &restarted));
+    if let Some(again) = again {
+        desk.take(&again);
     }
     loop {
         let pause = if desk.manager.is_waiting() {
@@ -334,30 +204,27 @@ async fn serve(
     }
 }
 
-/// The guard was started again.
-fn restarted(lived_ms: i64, now: Now) -> Transition {
+/// The guard was started again; `None` where nobody wants to know.
+fn started_again(lived_ms: i64, now: Now, setting: &Setting) -> Option<Transition> {
     let away_ms = now.wall_ms.saturating_sub(lived_ms).max(0);
+    let seconds = Decimal::new(away_ms, 3);
+    let (severity, limit) = setting.reached(seconds, Rule::Restarted.smaller_is_worse())?;
     let away = super::render::duration(away_ms);
-    let severity = if away_ms > AWAY_MS {
-        Severity::Warning
-    } else {
-        Severity::Info
-    };
-    Transition::Raised(Box::new(Alarm {
+    Some(Transition::Raised(Box::new(Alarm {
         key: Key::plain(Rule::Restarted),
         severity,
         change: Change::New,
         since: now,
-        value: None,
+        value: Some(seconds),
         worst: None,
-        limit: None,
+        limit: Some(limit),
         is_event: true,
         text: Text {
             what: format!("The guard was started again; for about {away} nobody watched."),
             to_do: "If that was not you, look why it had stopped.".to_owned(),
             command: Some("crossguard status".to_owned()),
         },
-    }))
+    })))
 }
 
 impl Desk {
@@ -365,6 +232,45 @@ impl Desk {
     fn now_ms(&self) -> i64 {
         let passed = self.clock.now().since_ms(self.started);
         self.started.wall_ms.saturating_add(passed)
+    }
+
+    /// Takes over what is configured. A channel that stays as it is goes on undisturbed; of one that
+    /// changes, what waits goes to the new one of its name.
+    fn configure(&mut self, setup: Setup) {
+        self.manager.set_timing(setup.timing);
+        let mut before = std::mem::take(&mut self.channels);
+        for (options, target) in setup.channels {
+            let same = before.iter().position(|served| {
+                *served.channel.options() == options && served.target.is_same(&target)
+            });
+            if let Some(index) = same {
+                self.channels.push(before.swap_remove(index));
+                continue;
+            }
+            let named = before
+                .iter()
+                .find(|served| served.channel.name() == options.name);
+            let (channel, work) = Channel::new(
+                options,
+                target.clone(),
+                self.clock.clone(),
+                self.zone.clone(),
+                Arc::clone(&self.count),
+            );
+            if let Some(named) = named {
+                channel.take_over(&named.channel);
+            }
+            self.channels.push(Served {
+                channel,
+                target,
+                _work: AbortOnDropHandle::new(tokio::spawn(work)),
+            });
+        }
+        self.heartbeat = setup.heartbeat.map(|heartbeat| {
+            let alive = Arc::clone(&self.alive);
+            let work = heartbeat::beat(heartbeat, self.clock.clone(), alive);
+            AbortOnDropHandle::new(tokio::spawn(work))
+        });
     }
 
     fn take(&mut self, transition: &Transition) {
@@ -405,7 +311,16 @@ impl Desk {
                     .silence(&matcher, &reason, &by, until_ms, at_ms);
                 drop(reply.send(outcome));
             }
-            Ask::Unsilence(id, reply) => drop(reply.send(self.manager.unsilence(&id, at_ms))),
+            Ask::Unsilence(id, reply) => drop(reply.send(self.manager.unsilence(&id))),
+            Ask::Configure(setup, reply) => {
+                self.configure(*setup);
+                let _ = reply.send(());
+            }
+            Ask::Names(names) => {
+                for sentence in self.manager.learn_names(names) {
+                    (self.say)(sentence);
+                }
+            }
             Ask::Test(reply) => {
                 let message = Message {
                     occasion: Occasion::Test,
@@ -429,13 +344,17 @@ impl Desk {
             firing: firing.collect(),
             ended: manager.ended().cloned().collect(),
             silences: manager.silences().cloned().collect(),
-            channels: self.channels.iter().map(Channel::state).collect(),
+            channels: self
+                .channels
+                .iter()
+                .map(|served| served.channel.state())
+                .collect(),
         }
     }
 
     fn tell(&self, message: &Message) {
-        for channel in &self.channels {
-            channel.tell(message);
+        for served in &self.channels {
+            served.channel.tell(message);
         }
     }
 
@@ -452,21 +371,5 @@ impl Desk {
         if is_due || !saves.is_empty() {
             (self.keep)(saves, is_due.then_some(at_ms));
         }
-    }
-}
-
-/// Asks for the heartbeat's URL while the spine lives. What it answers does not matter: whoever
-/// listens there notices when nothing comes.
-async fn beat(heartbeat: Heartbeat, http: reqwest::Client, clock: Clock, alive: Arc<AtomicI64>) {
-    loop {
-        let silent_ms = clock
-            .now()
-            .boot_ms()
-            .saturating_sub(alive.load(Ordering::Relaxed));
-        if silent_ms < ALIVE_MS {
-            let request = http.get(&heartbeat.url).timeout(super::send::DEADLINE);
-            drop(request.send().await);
-        }
-        tokio::time::sleep(heartbeat.every).await;
     }
 }

@@ -99,6 +99,17 @@ impl Target {
         &self.address
     }
 
+    /// True when the other one leads to the same place with the same secrets.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        let secret = |target: &Self, name: &str| {
+            let secret = target.credentials.get(name);
+            secret.map(|secret| secret.expose_secret().to_owned())
+        };
+        let mut named = self.address.credentials().into_iter();
+        self.address == other.address && named.all(|name| secret(self, name) == secret(other, name))
+    }
+
     /// Sends a message once.
     pub async fn send(&self, message: &Message, zone: &TimeZone) -> Outcome {
         if let Address::Exec { program, arguments } = &self.address {

@@ -112,6 +112,15 @@ pub fn heartbeat_credential(alerts: &Alerts) -> Option<&str> {
     url.strip_prefix("${cred:")?.strip_suffix('}')
 }
 
+/// Encrypted, or to this machine.
+#[must_use]
+pub fn is_heartbeat_url(text: &str) -> bool {
+    url::Url::parse(text).is_ok_and(|url| {
+        let is_near = matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
+        url.scheme() == "https" || (url.scheme() == "http" && is_near)
+    })
+}
+
 fn credential_files(prover: &mut Prover<'_>, section: &mut Section) -> BTreeMap<String, PathBuf> {
     let mut table = prover.section(section, "credentials");
     let mut files = BTreeMap::new();
@@ -233,10 +242,7 @@ fn heartbeat(prover: &mut Prover<'_>, section: &mut Section, alerts: &mut Alerts
             .and_then(|rest| rest.strip_suffix('}'));
         let fits = match credential {
             Some(name) => is_credential_name(name),
-            None => url::Url::parse(&text).is_ok_and(|url| {
-                let is_near = matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
-                url.scheme() == "https" || (url.scheme() == "http" && is_near)
-            }),
+            None => is_heartbeat_url(&text),
         };
         if fits {
             alerts.heartbeat_url = Some(text);

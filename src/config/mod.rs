@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-pub use alerts::{Alerts, Channel, heartbeat_credential};
+pub use alerts::{Alerts, Channel, heartbeat_credential, is_heartbeat_url};
 pub use mistake::Mistake;
 pub use policy::fingerprint;
 

@@ -251,8 +251,14 @@ impl Core {
                 self.mirror.reservations_mut().expire(now);
                 self.answer_waiting(now, &mut outputs);
                 self.update_watch(now);
-                let policy = &self.in_force.policy;
-                let told = self.alarms.evaluate(&self.mirror, policy, now);
+                let context = Context {
+                    policy: &self.in_force.policy,
+                    ladder: self.ladder,
+                    ladder_reason: &self.ladder_reason,
+                    client: None,
+                    detail: Detail::Brief,
+                };
+                let told = self.alarms.evaluate(&self.mirror, &context, now);
                 outputs.extend(told.into_iter().map(Output::Alarm));
             }
         }

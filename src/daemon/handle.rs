@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::core::{Ask, Input, PolicyInForce};
 use super::report::{AccountReport, Answer, OrdersReport, PositionsReport, StatusReport};
 use crate::guard::Detail;
+use crate::guard::alarm::AlarmPolicy;
 use crate::guard::fix::Fix;
 use crate::guard::offer::Size;
 use crate::guard::proposal::Proposal;
@@ -163,6 +164,14 @@ impl GuardHandle {
     /// [`GuardGone`].
     pub async fn set_policy(&self, in_force: PolicyInForce) -> Result<(), GuardGone> {
         self.change(Input::Policy(Box::new(in_force))).await
+    }
+
+    /// Puts other levels of alarms into force.
+    ///
+    /// # Errors
+    /// [`GuardGone`].
+    pub async fn set_alarm_levels(&self, levels: AlarmPolicy) -> Result<(), GuardGone> {
+        self.change(Input::AlarmLevels(levels)).await
     }
 
     /// Puts the guard on a rung.

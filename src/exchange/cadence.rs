@@ -53,6 +53,8 @@ pub struct Cadence {
     pub orders: Duration,
     /// Account and symbol settings.
     pub config: Duration,
+    /// What the key may do.
+    pub key_permissions: Duration,
     /// Bracket tables.
     pub brackets: Duration,
     /// Trading rules.
@@ -101,6 +103,7 @@ impl Default for Cadence {
             account_idle: seconds(25),
             orders: seconds(60),
             config: seconds(25),
+            key_permissions: seconds(60 * 60),
             brackets: seconds(10 * 60),
             rules: seconds(30 * 60),
             clock: seconds(5 * 60),

@@ -7,6 +7,9 @@ use std::net::IpAddr;
 
 use url::{Host, Url};
 
+/// Where the real exchange says what a key may do.
+const WALLET: &str = "https://api.binance.com";
+
 /// Which Binance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Environment {
@@ -34,6 +37,8 @@ pub struct Endpoints {
     pub stream: Url,
     /// The WebSocket API.
     pub ws_api: Url,
+    /// Root of the REST API of wallets and keys, where there is one.
+    pub wallet: Option<Url>,
 }
 
 /// Why a host is refused.
@@ -72,10 +77,17 @@ impl Environment {
                 ws_api,
             } => (rest.as_str(), stream.as_str(), ws_api.as_str()),
         };
+        let rest = proved("rest_url", rest, "https", "http")?;
+        let wallet = match self {
+            Self::Production => Some(proved("wallet", WALLET, "https", "https")?),
+            Self::Demo => None,
+            Self::Custom { .. } => Some(rest.clone()),
+        };
         Ok(Endpoints {
-            rest: proved("rest_url", rest, "https", "http")?,
+            rest,
             stream: proved("stream_url", stream, "wss", "ws")?,
             ws_api: proved("ws_api_url", ws_api, "wss", "ws")?,
+            wallet,
         })
     }
 }

@@ -26,7 +26,7 @@ pub(super) mod calls;
 mod failure;
 mod pipe;
 
-pub(super) use calls::{Call, Security};
+pub(super) use calls::{Call, Host, Security};
 pub(super) use failure::RestError;
 
 /// Samples of the exchange's clock; the one with the shortest round trip counts.
@@ -144,7 +144,7 @@ impl Rest {
             result = self.attempt(call, parameters).await;
         }
         match &result {
-            Ok(answer) if call.security == Security::Signed => {
+            Ok(answer) if call.security == Security::Signed && call.host == Host::Futures => {
                 let at = answer.answered;
                 self.outlet.deliver(Event::KeyAccepted { at }).await;
             }
@@ -177,7 +177,9 @@ impl Rest {
             path: call.path,
             detail: detail.clone(),
         });
-        if let Some(cause) = error.key_refusal(call.security) {
+        if call.host == Host::Futures
+            && let Some(cause) = error.key_refusal(call.security)
+        {
             let at = self.clock.now();
             self.outlet
                 .deliver(Event::KeyRefused(KeyRefusal { at, cause, detail }))
@@ -253,7 +255,11 @@ impl Rest {
             query.push_str("&signature=");
             query.push_str(&signature);
         }
-        let mut address = under(&self.endpoints.rest, call.path);
+        let root = match call.host {
+            Host::Futures => Some(&self.endpoints.rest),
+            Host::Wallet => self.endpoints.wallet.as_ref(),
+        };
+        let mut address = under(root.ok_or(RestError::NotServed)?, call.path);
         if !query.is_empty() {
             address.push('?');
             address.push_str(&query);
@@ -280,7 +286,9 @@ impl Rest {
             None => request.send().await.map_err(RestError::transport)?,
         };
         let status = response.status().as_u16();
-        self.learn_weight(response.headers());
+        if call.host == Host::Futures {
+            self.learn_weight(response.headers());
+        }
         if (300..400).contains(&status) {
             return Err(RestError::Redirect(status));
         }
@@ -302,12 +310,18 @@ impl Rest {
         if is_ok {
             return Ok(body);
         }
-        Err(self.refusal(status, response.headers(), &body))
+        Err(self.refusal(call, status, response.headers(), &body))
     }
 
-    fn refusal(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> RestError {
+    fn refusal(
+        &self,
+        call: &'static Call,
+        status: u16,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> RestError {
         let error = RestError::from_body(status, body, |text| self.redact(text));
-        if matches!(status, 418 | 429) {
+        if matches!(status, 418 | 429) && call.host == Host::Futures {
             let retry_after_ms = headers
                 .get("retry-after")
                 .and_then(|value| value.to_str().ok())

@@ -143,6 +143,9 @@ fn start(context: &Arc<Context>) -> Vec<AbortOnDropHandle<()>> {
         task!("orders", None, |shared| truth::keep_orders(shared));
         task!("settings", None, |shared| truth::keep_config(shared));
         task!("brackets", None, |shared| tables::keep_brackets(shared));
+        task!("key permissions", None, |shared| {
+            truth::keep_key_permissions(shared)
+        });
     } else {
         let context = context.clone();
         let task = tokio::spawn(async move { context.rest.report_missing_key().await });

@@ -12,7 +12,7 @@ use super::context::{Context, Signals};
 use super::pulse::millis;
 use super::rest::{RestError, Security, calls};
 use super::translate::{
-    account_config, account_truth, open_algo_orders, open_orders, symbol_settings,
+    account_config, account_truth, key_permissions, open_algo_orders, open_orders, symbol_settings,
 };
 use super::{Note, Resync};
 use crate::mirror::event::{Event, OrdersTruth, Read};
@@ -227,5 +227,28 @@ async fn read_config(context: Arc<Context>) -> Result<(), RestError> {
     if !known {
         context.signals.modify(|signals| signals.modes_known = true);
     }
+    Ok(())
+}
+
+/// What the key may do: asked after the account was read once, and now and then. Not every host
+/// knows, and nothing waits for it; what fails is asked again at the next time.
+pub(super) async fn keep_key_permissions(context: Arc<Context>) {
+    let mut signals = context.signals.follow();
+    signals.until(|signals| signals.modes_known).await;
+    loop {
+        // A failure is noted by the call itself.
+        drop(read_key_permissions(&context).await);
+        tokio::time::sleep(context.cadence.key_permissions).await;
+    }
+}
+
+async fn read_key_permissions(context: &Context) -> Result<(), RestError> {
+    let call = &calls::KEY_PERMISSIONS;
+    let answer = context.rest.call(call, &[]).await?;
+    let permissions = context.rest.read(call, &answer, key_permissions)?;
+    context
+        .outlet
+        .deliver(Event::KeyPermissions(permissions))
+        .await;
     Ok(())
 }

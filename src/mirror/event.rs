@@ -97,6 +97,8 @@ pub enum Event {
     },
     /// The key is missing, refused or banned.
     KeyRefused(KeyRefusal),
+    /// What the key may do.
+    KeyPermissions(KeyPermissions),
 }
 
 /// One life of a connection: every reconnect has a higher number.
@@ -294,6 +296,8 @@ pub struct CollateralUpdate {
     pub asset: Asset,
     /// Its rates; `None` when the exchange sent what cannot be a rate (zero means unknown).
     pub rate: Option<CollateralRate>,
+    /// The part of its price that does not count while it is owned; `None` when it was not told.
+    pub haircut: Option<Rate>,
     /// Event time: freshness is counted from it.
     pub event_ms: i64,
 }
@@ -409,6 +413,27 @@ pub struct ClockOffset {
     pub error_ms: i64,
     /// When it was measured.
     pub at: Now,
+}
+
+/// What a key may do besides reading, as the exchange states it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct KeyPermissions {
+    /// Send orders, or change what orders rest on.
+    pub trades: bool,
+    /// Move money between wallets or accounts.
+    pub transfers: bool,
+    /// Send money away.
+    pub withdraws: bool,
+    /// It is not bound to any address.
+    pub any_address: bool,
+}
+
+impl KeyPermissions {
+    /// True when it may do more than the guard needs.
+    #[must_use]
+    pub const fn is_more_than_reading(self) -> bool {
+        self.trades || self.transfers || self.withdraws
+    }
 }
 
 /// Why signed calls fail.

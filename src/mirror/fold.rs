@@ -12,7 +12,7 @@ use super::event::{CollateralUpdate, Event, MarkUpdate};
 use super::plane::Reading;
 use super::{Change, Mirror, Notice};
 use crate::clock::Now;
-use crate::margin::account::Symbol;
+use crate::margin::account::{AssetMode, Symbol};
 use crate::margin::pool::SymbolId;
 
 impl Mirror {
@@ -100,7 +100,7 @@ impl Mirror {
             }
             Event::MarginCall { symbols, .. } => change.notices.push(Notice::MarginCall(symbols)),
             Event::Mark(update) => self.mark(&update, now, change),
-            Event::CollateralRates(rates) => self.collateral_rates(&rates),
+            Event::CollateralRates(rates) => self.collateral_rates(&rates, change),
             Event::AutoExchange(rows) => {
                 for row in rows {
                     self.book.set_auto_exchange(&row.asset, row.below);
@@ -130,6 +130,7 @@ impl Mirror {
                 }
                 self.key_refusal = Some(refusal);
             }
+            Event::KeyPermissions(permissions) => self.key_permissions = Some(permissions),
         }
     }
 
@@ -168,7 +169,7 @@ impl Mirror {
     }
 
     /// What an asset counts for; an older statement than the one known changes nothing.
-    fn collateral_rates(&mut self, rates: &[CollateralUpdate]) {
+    fn collateral_rates(&mut self, rates: &[CollateralUpdate], change: &mut Change) {
         for update in rates {
             let known = self.rates.get(&update.asset);
             if known.is_some_and(|event_ms| *event_ms > update.event_ms) {
@@ -177,6 +178,29 @@ impl Mirror {
             }
             self.rates.insert(update.asset.clone(), update.event_ms);
             self.book.set_rate(&update.asset, update.rate);
+            change.notices.extend(self.haircut(update));
         }
+    }
+
+    /// Told when what is owned counts for less of its price; that its price falls is no cut.
+    fn haircut(&mut self, update: &CollateralUpdate) -> Option<Notice> {
+        let after = update.haircut?;
+        let before = match self.haircuts.get_mut(&update.asset) {
+            Some(known) => std::mem::replace(known, after),
+            None => {
+                self.haircuts.insert(update.asset.clone(), after);
+                return None;
+            }
+        };
+        let counts = self.book.asset_mode() == AssetMode::Multi
+            && self
+                .book
+                .collateral_in_use()
+                .any(|asset| *asset == update.asset);
+        (after > before && counts).then(|| Notice::CollateralCut {
+            asset: update.asset.clone(),
+            before,
+            after,
+        })
     }
 }

@@ -33,7 +33,10 @@ use std::sync::Arc;
 
 use coefficient::Coefficient;
 use doubt::Doubts;
-use event::{AccountConfig, ClockOffset, ExchangeFigures, KeyRefusal, OrderOrigin, StreamLoss};
+use event::{
+    AccountConfig, ClockOffset, ExchangeFigures, KeyPermissions, KeyRefusal, OrderOrigin,
+    StreamLoss,
+};
 use marks::Marks;
 use orders::Orders;
 use plane::{Bounds, Reading};
@@ -43,7 +46,7 @@ use truth::{Drift, Watermark};
 
 use crate::clock::Now;
 use crate::margin::account::{Asset, PositionSide, Rules, Symbol};
-use crate::margin::amount::{Amount, Price};
+use crate::margin::amount::{Amount, Price, Rate};
 use crate::margin::book::Book;
 use crate::margin::bracket::BracketTable;
 use crate::margin::order::OpenOrder;
@@ -94,6 +97,15 @@ pub enum Notice {
         before: Amount,
         /// Under the new ones.
         after: Amount,
+    },
+    /// An asset that counts as collateral counts for less of its price.
+    CollateralCut {
+        /// Which.
+        asset: Asset,
+        /// The part that did not count before.
+        before: Rate,
+        /// The part that does not count now.
+        after: Rate,
     },
     /// The exchange warned of liquidation.
     MarginCall(Vec<Symbol>),
@@ -178,6 +190,8 @@ pub struct Mirror {
     marks: Marks,
     /// When each asset's collateral rate was last told.
     rates: BTreeMap<Asset, i64>,
+    /// The part of each asset's price that does not count.
+    haircuts: BTreeMap<Asset, Rate>,
     sync: Sync,
     market_epoch: u64,
     market_loss: Option<StreamLoss>,
@@ -188,6 +202,7 @@ pub struct Mirror {
     mode_event: Option<Now>,
     clock_offset: Option<ClockOffset>,
     key_refusal: Option<KeyRefusal>,
+    key_permissions: Option<KeyPermissions>,
     drift: Option<Drift>,
     doubts: Doubts,
     /// Symbols whose brackets are a multiple of the default ones.
@@ -219,6 +234,7 @@ impl Mirror {
             unrepresentable: None,
             marks: Marks::default(),
             rates: BTreeMap::new(),
+            haircuts: BTreeMap::new(),
             sync: Sync::default(),
             market_epoch: 0,
             market_loss: None,
@@ -229,6 +245,7 @@ impl Mirror {
             mode_event: None,
             clock_offset: None,
             key_refusal: None,
+            key_permissions: None,
             drift: None,
             doubts: Doubts::default(),
             coefficients: BTreeMap::new(),
@@ -305,6 +322,12 @@ impl Mirror {
     #[must_use]
     pub const fn key_refusal(&self) -> Option<&KeyRefusal> {
         self.key_refusal.as_ref()
+    }
+
+    /// What the key may do besides reading; `None` where the exchange did not tell.
+    #[must_use]
+    pub const fn key_permissions(&self) -> Option<KeyPermissions> {
+        self.key_permissions
     }
 
     /// The user stream's state.

@@ -285,6 +285,7 @@ impl Rig {
         let rate = Rate::new(rust_decimal::Decimal::from(rate));
         let update = CollateralUpdate {
             asset: Asset::new(asset).unwrap(),
+            haircut: None,
             rate: CollateralRate::new(rate, rate),
             event_ms: self.now().wall_ms + from_now_ms,
         };

@@ -10,6 +10,9 @@ use super::params::Params;
 use super::refusal::Refusal;
 use super::venue::Input;
 
+/// Tells what the caller's key may do.
+pub(crate) const KEY_PERMISSIONS: &str = "/sapi/v1/account/apiRestrictions";
+
 /// Request weight per minute.
 pub(crate) const WEIGHT_MAX: u32 = 2_400;
 const ORDERS_MINUTE_MAX: u32 = 1_200;
@@ -270,6 +273,9 @@ fn security(path: &str) -> Security {
         "openInterest",
         "historicalTrades",
     ];
+    if path == KEY_PERMISSIONS {
+        return Security::Signed;
+    }
     let name = path.splitn(4, '/').nth(3).unwrap_or_default();
     let elsewhere = ["/api/", "/sapi/", "/dapi/"]
         .iter()

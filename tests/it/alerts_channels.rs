@@ -9,12 +9,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crossguard::alerts::channel::{Channel, ChannelOptions, ChannelState};
+use crossguard::alerts::heartbeat::Heartbeat;
 use crossguard::alerts::model::{Alert, Message, Occasion};
-use crossguard::alerts::run::{Event, Heartbeat};
 use crossguard::alerts::send::{Outcome, Target};
-use crossguard::alerts::{self, Address, Options, Restored, Save, Timing};
+use crossguard::alerts::{self, Address, Event, Options, Restored, Save, Setup, Timing};
 use crossguard::clock::Clock;
-use crossguard::guard::alarm::{Alarm, Change, Key, Rule, Severity, Text, Transition};
+use crossguard::guard::alarm::{
+    Alarm, AlarmPolicy, Change, Key, Rule, Severity, Text, Transition,
+};
+use crossguard::guard::policy::Policy;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::tz::TimeZone;
 use secrecy::SecretString;
@@ -430,15 +433,19 @@ fn start_all(
     let (told, events) = channel();
     let keep = Arc::clone(&kept);
     let options = Options {
-        timing: Timing::DEFAULT,
-        channels,
-        heartbeat: heartbeat.map(|heartbeat| (heartbeat, reqwest_client())),
+        setup: Setup {
+            timing: Timing::DEFAULT,
+            channels,
+            heartbeat,
+        },
+        restarted: AlarmPolicy::default().setting(Rule::Restarted, &Policy::default()),
         clock: Clock::machine(),
         zone: TimeZone::UTC,
         restored,
         keep: Box::new(move |saves, _| keep.lock().unwrap().extend(saves)),
         follow: Box::new(move |event| drop(told.send(event.clone()))),
         count: Arc::new(|_, _| {}),
+        say: Box::new(|_| {}),
     };
     let (handle, thread) = alerts::start(options).unwrap();
     (handle, thread, kept, events)
@@ -468,6 +475,7 @@ async fn from_transition_to_hook_and_back_after_a_restart() {
     let heartbeat = Heartbeat {
         url: format!("http://127.0.0.1:{}/alive", heart.port),
         every: Duration::from_secs(60),
+        http: reqwest_client(),
     };
     let (handle, thread, kept, events) = start_all(channels, Restored::default(), Some(heartbeat));
     assert_eq!(heart.next().line, "GET /alive HTTP/1.1");

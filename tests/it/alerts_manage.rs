@@ -1,7 +1,8 @@
 //! Alert management by itself: which message leaves when. Times are milliseconds of a story.
 
-use crossguard::alerts::manage::{LINES_MAX, Manager, Refused, SILENCE_MS_MAX, Timing};
+use crossguard::alerts::manage::{LINES_MAX, Manager, Timing};
 use crossguard::alerts::model::{Message, Occasion};
+use crossguard::alerts::quiet::{Refused, SILENCE_MS_MAX};
 use crossguard::clock::Clock;
 use crossguard::guard::alarm::{Alarm, Change, Key, Rule, Severity, Text, Transition};
 

@@ -302,6 +302,7 @@ impl Rig {
                 let event_ms = self.clock.now().wall_ms;
                 self.tell(Event::CollateralRates(vec![CollateralUpdate {
                     asset: asset(name),
+                    haircut: None,
                     rate: rate.unwrap(),
                     event_ms,
                 }]));

@@ -60,7 +60,7 @@ pub struct LaggedEvent {
 }
 
 /// Every kind of `alert` event.
-pub const KINDS: [&str; 14] = [
+pub const KINDS: [&str; 15] = [
     "live",
     "user_stream_lost",
     "user_stream_gap",
@@ -70,6 +70,7 @@ pub const KINDS: [&str; 14] = [
     "forced",
     "protection_lost",
     "requirement_rose",
+    "collateral_cut",
     "margin_call",
     "suddenly_empty",
     "key_refused",
@@ -123,6 +124,7 @@ const fn kind(notice: &Notice) -> &'static str {
         Notice::Forced { .. } => "forced",
         Notice::ProtectionLost { .. } => "protection_lost",
         Notice::RequirementRose { .. } => "requirement_rose",
+        Notice::CollateralCut { .. } => "collateral_cut",
         Notice::MarginCall(_) => "margin_call",
         Notice::SuddenlyEmpty { .. } => "suddenly_empty",
         Notice::KeyRefused(_) => "key_refused",
@@ -174,6 +176,13 @@ fn message(notice: &Notice) -> String {
         } => format!(
             "New brackets of {symbol} demand {after} of maintenance margin for what is held; it was {before}."
         ),
+        Notice::CollateralCut {
+            asset,
+            before,
+            after,
+        } => {
+            format!("As collateral {asset} counts for {after} of its price less; it was {before}.")
+        }
         Notice::MarginCall(symbols) => {
             let names: Vec<&str> = symbols.iter().map(|symbol| symbol.as_str()).collect();
             format!("The exchange warns of liquidation: {}.", names.join(", "))

@@ -10,10 +10,10 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::alerts::channel::ChannelOptions;
-use crate::alerts::manage::Refused;
-use crate::alerts::run::Heartbeat;
+use crate::alerts::heartbeat::Heartbeat;
+use crate::alerts::quiet::Refused;
 use crate::alerts::send::{Credentials, Target};
-use crate::alerts::{self, Alert, Event, Handle, Options, Restored, Save, Silence, Timing};
+use crate::alerts::{self, Alert, Event, Handle, Options, Restored, Save, Setup, Silence, Timing};
 use crate::api::alerts::{AlertDesk, AlertRefusal};
 use crate::api::events::{EventKind, Hub};
 use crate::api::protocol::alerts::{AlertLine, AlertsAnswer, ChannelLine, SilenceLine};
@@ -22,7 +22,8 @@ use crate::api::record::Pending;
 use crate::clock::Clock;
 use crate::config::{self, secret};
 use crate::exchange;
-use crate::guard::alarm::Severity;
+use crate::guard::alarm::{Rule, Severity};
+use crate::guard::policy::Policy;
 use crate::journal::{AlertStore, AlertThread, Keep, Kept};
 use crate::telemetry::Metrics;
 
@@ -46,10 +47,10 @@ impl Running {
 /// the guard from starting.
 pub(crate) fn start(
     config: &config::Alerts,
+    policy: &Policy,
     state_dir: &std::path::Path,
     clock: &Clock,
-    hub: &Hub,
-    metrics: &Arc<Metrics>,
+    surroundings: Surroundings<'_>,
 ) -> Result<(Running, Vec<String>), String> {
     let mut said = Vec::new();
     let (store, disk, restored) = match AlertStore::open(state_dir) {
@@ -59,7 +60,50 @@ pub(crate) fn start(
             (None, None, Restored::default())
         }
     };
-    let credentials = credentials(config, &mut said);
+    let Surroundings { hub, metrics, say } = surroundings;
+    let restarted = config.levels.setting(Rule::Restarted, policy);
+    let options = Options {
+        setup: setup(config, policy, &mut said)?,
+        restarted,
+        clock: clock.clone(),
+        zone: jiff::tz::TimeZone::try_system().unwrap_or(jiff::tz::TimeZone::UTC),
+        restored,
+        keep: Box::new(move |saves, lived_ms| {
+            if let Some(store) = &store {
+                // What finds no room is lost to the next life, and to nothing else.
+                let _ = store.keep(keeps(&saves, lived_ms));
+            }
+        }),
+        follow: follower(hub.clone(), Arc::clone(metrics)),
+        count: {
+            let metrics = Arc::clone(metrics);
+            Arc::new(move |channel, result| metrics.count_notification(channel, result))
+        },
+        say,
+    };
+    let (handle, thread) = alerts::start(options)?;
+    let running = Running {
+        handle,
+        thread,
+        disk,
+    };
+    Ok((running, said))
+}
+
+/// Whom the alerts tell of themselves.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) hub: &'a Hub,
+    pub(crate) metrics: &'a Arc<Metrics>,
+    pub(crate) say: Box<dyn Fn(String) + Send>,
+}
+
+/// Channels, times and heartbeat as they are configured. Says what cannot be used and why.
+pub(super) fn setup(
+    config: &config::Alerts,
+    policy: &Policy,
+    said: &mut Vec<String>,
+) -> Result<Setup, String> {
+    let credentials = credentials(config, said);
     let http = client()?;
     let channels = config.channels.iter().map(|channel| {
         let options = ChannelOptions {
@@ -75,35 +119,23 @@ pub(crate) fn start(
         );
         (options, target)
     });
+    let timing = timing(config, policy);
     if config.channels.is_empty() {
         said.push("no alert channel is configured: alerts are on the socket alone".to_owned());
     }
-    let options = Options {
-        timing: timing(config),
+    for channel in &config.channels {
+        if channel.only_escalations && timing.escalate_ms.is_none() {
+            said.push(format!(
+                "channel {} is told of nothing: it is for escalations, and escalate is off",
+                channel.name
+            ));
+        }
+    }
+    Ok(Setup {
+        timing,
         channels: channels.collect(),
-        heartbeat: heartbeat(config, &credentials).map(|heartbeat| (heartbeat, http.clone())),
-        clock: clock.clone(),
-        zone: jiff::tz::TimeZone::try_system().unwrap_or(jiff::tz::TimeZone::UTC),
-        restored,
-        keep: Box::new(move |saves, lived_ms| {
-            if let Some(store) = &store {
-                // What finds no room is lost to the next life, and to nothing else.
-                let _ = store.keep(keeps(&saves, lived_ms));
-            }
-        }),
-        follow: follower(hub.clone(), Arc::clone(metrics)),
-        count: {
-            let metrics = Arc::clone(metrics);
-            Arc::new(move |channel, result| metrics.count_notification(channel, result))
-        },
-    };
-    let (handle, thread) = alerts::start(options)?;
-    let running = Running {
-        handle,
-        thread,
-        disk,
-    };
-    Ok((running, said))
+        heartbeat: heartbeat(config, &credentials, &http, said),
+    })
 }
 
 /// One client for all channels: no proxy, no redirect, certificates are checked.
@@ -134,8 +166,11 @@ fn credentials(config: &config::Alerts, said: &mut Vec<String>) -> Credentials {
     Arc::new(found)
 }
 
-fn timing(config: &config::Alerts) -> Timing {
-    let mut timing = Timing::DEFAULT;
+fn timing(config: &config::Alerts, policy: &Policy) -> Timing {
+    let mut timing = Timing {
+        restart_ms: config.levels.setting(Rule::Restarted, policy).hold_ms,
+        ..Timing::DEFAULT
+    };
     let ms = |seconds: Option<i64>| seconds.map(|seconds| seconds.saturating_mul(1_000));
     for (slot, given) in timing.repeat_ms.iter_mut().zip(config.repeat_s) {
         if let Some(given) = given {
@@ -148,14 +183,42 @@ fn timing(config: &config::Alerts) -> Timing {
     timing
 }
 
-fn heartbeat(config: &config::Alerts, credentials: &Credentials) -> Option<Heartbeat> {
+/// The heartbeat. One that cannot be sent is said: whoever listens for it would take the guard for
+/// dead.
+fn heartbeat(
+    config: &config::Alerts,
+    credentials: &Credentials,
+    http: &reqwest::Client,
+    said: &mut Vec<String>,
+) -> Option<Heartbeat> {
     let written = config.heartbeat_url.as_ref()?;
     let url = match config::heartbeat_credential(config) {
-        Some(name) => credentials.get(name)?.expose_secret().to_owned(),
         None => written.clone(),
+        Some(name) => {
+            let url = credentials
+                .get(name)
+                .map(|url| url.expose_secret().to_owned());
+            let Some(url) = url else {
+                said.push(format!(
+                    "no heartbeat is sent: its address is in credential {name:?}, which cannot be read"
+                ));
+                return None;
+            };
+            if !config::is_heartbeat_url(&url) {
+                said.push(format!(
+                    "no heartbeat is sent: credential {name:?} does not hold an https address"
+                ));
+                return None;
+            }
+            url
+        }
     };
     let every = Duration::from_secs(u64::try_from(config.heartbeat_s).unwrap_or(60));
-    Some(Heartbeat { url, every })
+    Some(Heartbeat {
+        url,
+        every,
+        http: http.clone(),
+    })
 }
 
 fn restore(kept: &[(String, String)]) -> Restored {

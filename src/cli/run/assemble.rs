@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
@@ -16,7 +16,7 @@ use super::alerts;
 use super::listener::{LADDER_NOTE, Listener, Said};
 use super::passed::Passed;
 use super::recorder::JournalRecorder;
-use super::reload;
+use super::reload::{self, Reloadable};
 use crate::api;
 use crate::api::events::{Door, Hub};
 use crate::api::record::Recorder;
@@ -24,7 +24,7 @@ use crate::api::server::{self, CheckObserver, Parts, Reload};
 use crate::api::socket::{BoundSocket, SocketError};
 use crate::clock::Clock;
 use crate::daemon::core::{Input, PolicyInForce};
-use crate::daemon::{Ends, GuardHandle, Spine, spine};
+use crate::daemon::{Ends, Spine, spine};
 use crate::exchange;
 use crate::guard::verdict::Ladder;
 use crate::journal::{self, Journal};
@@ -51,8 +51,8 @@ pub(crate) struct Plan {
     pub(crate) alerts: crate::config::Alerts,
     pub(crate) clock: Clock,
     pub(crate) seed: u64,
-    /// Makes the policy reload, given the way to the spine.
-    pub(crate) reload: Box<dyn FnOnce(GuardHandle) -> Reload + Send>,
+    /// Makes the reload, given the ways to what it changes.
+    pub(crate) reload: Box<dyn FnOnce(Reloadable) -> Reload + Send>,
 }
 
 /// A running daemon.
@@ -86,8 +86,19 @@ impl Running {
         let hub = Hub::new(plan.clock.now().wall_ms);
         let metrics = Arc::new(Metrics::new());
         let door = Door::new(hub.clone());
-        let (alerts, complaints) =
-            alerts::start(&plan.alerts, &plan.state_dir, &plan.clock, &hub, &metrics)?;
+        let warn = log.clone();
+        let surroundings = alerts::Surroundings {
+            hub: &hub,
+            metrics: &metrics,
+            say: Box::new(move |line| drop(warn.try_send(Said::Warning(line)))),
+        };
+        let (alerts, complaints) = alerts::start(
+            &plan.alerts,
+            &plan.in_force.policy,
+            &plan.state_dir,
+            &plan.clock,
+            surroundings,
+        )?;
         for complaint in complaints {
             drop(log.try_send(Said::Warning(complaint)));
         }
@@ -105,7 +116,7 @@ impl Running {
             plan.clock.clone(),
             Box::new(listener),
         );
-        spine.begin_on(Input::AlarmLevels(plan.alerts.levels));
+        spine.begin_on(Input::AlarmLevels(plan.alerts.levels.clone()));
         if let Some(rung) = rung_kept(&journal) {
             spine.begin_on(rung);
         }
@@ -115,7 +126,12 @@ impl Running {
             demand,
         } = ends;
         let recorder: Arc<dyn Recorder> = Arc::new(JournalRecorder::new(journal));
-        let reload = (plan.reload)(handle.clone());
+        let reload = (plan.reload)(Reloadable {
+            guard: handle.clone(),
+            alerts: alerts.handle.clone(),
+            in_force: Arc::new(Mutex::new(plan.alerts)),
+            log: log.clone(),
+        });
         let reload = reload::told(reload, recorder.clone(), log, plan.clock.clone());
         let parts = Parts {
             handle,

@@ -4,12 +4,13 @@
 //! Must not know: what anything means for an order. It runs on the check thread, so it only hands
 //! over: nothing here waits for a disk, a terminal or a network.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
 use crate::alerts;
+use crate::alerts::matcher::Names;
 use crate::api::events::Door;
 use crate::clock::{Clock, Now};
 use crate::daemon::core::Core;
@@ -17,7 +18,9 @@ use crate::daemon::report::PoolReport;
 use crate::daemon::{Audience, systemd};
 use crate::exchange::{Note, StreamKind};
 use crate::guard::alarm::{Severity, Transition};
+use crate::guard::policy::IsolatedOnly;
 use crate::journal::Journal;
+use crate::margin::account::Symbol;
 use crate::mirror::Notice;
 use crate::mirror::event::LossCause;
 use crate::mirror::plane::PlaneStatus;
@@ -52,6 +55,8 @@ pub(crate) struct Listener {
     untold: VecDeque<Transition>,
     gauges_set: Option<Now>,
     ready: Option<bool>,
+    /// How many contracts were listed when names were last compared; `None`: compare again.
+    compared: Option<usize>,
 }
 
 impl Listener {
@@ -71,6 +76,39 @@ impl Listener {
             untold: VecDeque::new(),
             gauges_set: None,
             ready: None,
+            compared: None,
+        }
+    }
+
+    /// Once contracts are listed, and again when there are others or another policy: what the
+    /// policy and silences name that does not exist.
+    fn compare_names(&mut self, core: &Core) {
+        let listed = core.mirror().listed().count();
+        if listed == 0 || self.compared.replace(listed) == Some(listed) {
+            return;
+        }
+        let policy = &core.in_force().policy;
+        let mut named: BTreeSet<&Symbol> = policy.of_symbol.keys().collect();
+        named.extend(&policy.symbols);
+        if let IsolatedOnly::These(symbols) = &policy.isolated_only {
+            named.extend(symbols);
+        }
+        for symbol in named {
+            if core.mirror().rules(symbol.as_str()).is_none() {
+                self.say(Said::Warning(format!(
+                    "[policy] names {symbol}, which the exchange does not list: it matches nothing"
+                )));
+            }
+        }
+        let mut names = Names::default();
+        for (symbol, rules) in core.mirror().listed() {
+            let book = core.mirror().book();
+            let pool = book.pool_of(&rules.margin_asset);
+            names.symbols.insert(symbol.to_string());
+            names.pools.insert(pool.to_string());
+        }
+        if self.alerts.learn_names(names).is_err() {
+            self.compared = None;
         }
     }
 
@@ -171,6 +209,7 @@ impl Audience for Listener {
 
     fn state(&mut self, core: &Core) {
         self.door.state(core);
+        self.compared = None;
         let (ladder, reason) = core.ladder();
         let kept = format!("{}\n{reason}", ladder.name());
         // Kept without waiting; what could not be kept shows in the journal's figures.
@@ -227,6 +266,7 @@ impl Audience for Listener {
             .is_none_or(|set| now.since_ms(set) >= GAUGES_MS)
         {
             self.gauges_set = Some(now);
+            self.compare_names(core);
             self.set_gauges(core, now);
         }
     }
@@ -311,6 +351,13 @@ fn log_line(notice: &Notice) -> Said {
             after,
         } => Said::Warning(format!(
             "new brackets of {symbol} demand {after} of maintenance margin for what is held, after {before}"
+        )),
+        Notice::CollateralCut {
+            asset,
+            before,
+            after,
+        } => Said::Warning(format!(
+            "as collateral {asset} counts for {after} of its price less, after {before}"
         )),
         Notice::MarginCall(symbols) => {
             let names: Vec<&str> = symbols.iter().map(|symbol| symbol.as_str()).collect();

@@ -167,7 +167,7 @@ async fn reload_on_signal(running: &Running) {
     };
     if let Err(mistakes) = (running.reload)(ourselves).await {
         for mistake in mistakes {
-            tracing::warn!("policy not reloaded: {}", telemetry::Safe(&mistake));
+            tracing::warn!("nothing reloaded: {}", telemetry::Safe(&mistake));
         }
     }
 }
@@ -212,7 +212,7 @@ fn plan(args: &RunArgs, config: Config, passed: Passed) -> Plan {
         alerts: config.alerts,
         clock,
         seed,
-        reload: Box::new(move |handle| reload::from_file(args, handle)),
+        reload: Box::new(move |parts| reload::from_file(args, parts)),
     }
 }
 

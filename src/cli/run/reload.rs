@@ -1,31 +1,43 @@
-//! Reading the policy anew while the daemon runs.
+//! Reading the configuration anew while the daemon runs.
 //!
-//! Owns: what a reload changes (the policy) and what it does not (everything else needs a
-//! restart), and telling a loosening apart.
+//! Owns: what a reload changes (the policy, and everything about alerts) and what it does not
+//! (everything else needs a restart), and telling a loosening apart.
 //! Must not know: who asked for it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
 use super::super::RunArgs;
 use super::listener::Said;
 use super::load;
+use crate::alerts::{self, Setup};
 use crate::api::protocol::policy::ReloadAnswer;
 use crate::api::record::{Peer, Recorder};
 use crate::api::server::Reload;
 use crate::clock::Clock;
+use crate::config;
 use crate::daemon::GuardHandle;
 use crate::daemon::core::PolicyInForce;
 use crate::guard::policy::{Limit, LimitKey, Policy};
 
+/// The ways to what a reload changes.
+#[derive(Clone)]
+pub(crate) struct Reloadable {
+    pub(crate) guard: GuardHandle,
+    pub(crate) alerts: alerts::Handle,
+    /// What is configured about alerts at present.
+    pub(crate) in_force: Arc<Mutex<config::Alerts>>,
+    pub(crate) log: mpsc::Sender<Said>,
+}
+
 /// A reload that reads the configuration the daemon was started with.
-pub(crate) fn from_file(args: RunArgs, handle: GuardHandle) -> Reload {
-    Arc::new(move |_: Peer| Box::pin(reload(args.clone(), handle.clone())))
+pub(crate) fn from_file(args: RunArgs, parts: Reloadable) -> Reload {
+    Arc::new(move |_: Peer| Box::pin(reload(args.clone(), parts.clone())))
 }
 
 /// A reload where there is no file to read.
-pub(crate) fn fixed(_: GuardHandle) -> Reload {
+pub(crate) fn fixed(_: Reloadable) -> Reload {
     Arc::new(|_: Peer| {
         Box::pin(async {
             Err(vec![
@@ -74,23 +86,79 @@ fn words(answer: &ReloadAnswer) -> String {
     format!("{what}: {}", answer.changes.join("; "))
 }
 
+/// What was read and can be put into force.
+struct Fresh {
+    in_force: PolicyInForce,
+    alerts: config::Alerts,
+    setup: Setup,
+    said: Vec<String>,
+}
+
+/// Files, credentials and certificates.
+fn fresh(args: &RunArgs) -> Result<Fresh, Vec<String>> {
+    let config = load(args)?;
+    let mut said = Vec::new();
+    let setup = super::alerts::setup(&config.alerts, &config.policy, &mut said)
+        .map_err(|problem| vec![problem])?;
+    Ok(Fresh {
+        in_force: PolicyInForce {
+            policy: config.policy,
+            fingerprint: config.policy_fingerprint,
+        },
+        alerts: config.alerts,
+        setup,
+        said,
+    })
+}
+
 /// Reads, proves and puts into force; a configuration with mistakes changes nothing.
-async fn reload(args: RunArgs, handle: GuardHandle) -> Result<ReloadAnswer, Vec<String>> {
-    let read = tokio::task::spawn_blocking(move || load(&args)).await;
-    let config = read.map_err(|error| vec![error.to_string()])??;
+async fn reload(args: RunArgs, parts: Reloadable) -> Result<ReloadAnswer, Vec<String>> {
+    let read = tokio::task::spawn_blocking(move || fresh(&args)).await;
+    let fresh = read.map_err(|error| vec![error.to_string()])??;
     let gone = |error: crate::daemon::GuardGone| vec![error.to_string()];
-    let before = handle.policy().await.map_err(gone)?;
-    let in_force = PolicyInForce {
-        policy: config.policy,
-        fingerprint: config.policy_fingerprint,
+    let before = parts.guard.policy().await.map_err(gone)?;
+    let after = &fresh.in_force;
+    let mut changes = changes(&before.policy, &after.policy);
+    let alerts_before = {
+        let mut known = parts
+            .in_force
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *known, fresh.alerts.clone())
     };
+    changes.extend(alert_changes(&alerts_before, &fresh.alerts));
     let answer = ReloadAnswer {
-        fingerprint: in_force.fingerprint.clone(),
-        changes: changes(&before.policy, &in_force.policy),
-        loosened: before.policy.is_loosened_by(&in_force.policy),
+        fingerprint: after.fingerprint.clone(),
+        changes,
+        loosened: before.policy.is_loosened_by(&after.policy),
     };
-    handle.set_policy(in_force).await.map_err(gone)?;
+    parts.guard.set_policy(fresh.in_force).await.map_err(gone)?;
+    let levels = fresh.alerts.levels;
+    parts.guard.set_alarm_levels(levels).await.map_err(gone)?;
+    let configured = parts.alerts.configure(fresh.setup).await;
+    configured.map_err(|error| vec![error.to_string()])?;
+    for sentence in fresh.said {
+        drop(parts.log.try_send(Said::Warning(sentence)));
+    }
     Ok(answer)
+}
+
+/// What changed about alerts. Credentials are read anew each time; what is in them is not told.
+fn alert_changes(before: &config::Alerts, after: &config::Alerts) -> Vec<String> {
+    let mut changes = Vec::new();
+    let mut note = |changed: bool, what: &str| {
+        if changed {
+            changes.push(format!("{what} changed"));
+        }
+    };
+    note(before.levels != after.levels, "alert levels");
+    note(before.repeat_s != after.repeat_s, "alert repeats");
+    note(before.escalate_s != after.escalate_s, "alert escalation");
+    note(before.channels != after.channels, "alert channels");
+    note(before.credentials != after.credentials, "alert credentials");
+    let beat = |alerts: &config::Alerts| (alerts.heartbeat_url.clone(), alerts.heartbeat_s);
+    note(beat(before) != beat(after), "heartbeat");
+    changes
 }
 
 /// Every difference in words.

@@ -34,9 +34,20 @@ pub(in crate::exchange) enum Security {
     Signed,
 }
 
+/// Who answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::exchange) enum Host {
+    /// The futures API.
+    Futures,
+    /// The API of wallets and keys: another host with a budget of its own, which not every
+    /// environment has. What it answers says nothing about the futures API.
+    Wallet,
+}
+
 /// One call.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::exchange) struct Call {
+    pub host: Host,
     pub verb: Verb,
     pub path: &'static str,
     pub security: Security,
@@ -50,6 +61,7 @@ const MIB: usize = 1024 * 1024;
 
 const fn get(path: &'static str, security: Security, weight: u32) -> Call {
     Call {
+        host: Host::Futures,
         verb: Verb::Get,
         path,
         security,
@@ -94,4 +106,10 @@ pub(in crate::exchange) static CREATE_LISTEN_KEY: Call = Call {
 pub(in crate::exchange) static KEEP_LISTEN_KEY: Call = Call {
     verb: Verb::Put,
     ..get("/fapi/v1/listenKey", Security::Key, 1)
+};
+/// What the key may do.
+pub(in crate::exchange) static KEY_PERMISSIONS: Call = Call {
+    host: Host::Wallet,
+    size_max: 64 * 1024,
+    ..get("/sapi/v1/account/apiRestrictions", Security::Signed, 1)
 };

@@ -48,6 +48,9 @@ pub(in crate::exchange) enum RestError {
     /// No key is configured; nothing was sent.
     #[error("no key is configured")]
     NoKey,
+    /// Nobody in this environment answers such a call; nothing was sent.
+    #[error("this environment does not serve it")]
+    NotServed,
     /// The key holds characters no key has; nothing was sent.
     #[error("the key is malformed: it holds characters that no key has")]
     MalformedKey,

@@ -67,6 +67,11 @@ fn update(name: &Text<'_>, time: Scalar<'_>, row: &Row<'_>) -> Result<Collateral
     Ok(CollateralUpdate {
         asset: Asset::new(asset).ok_or(WireError::Unknown("asset"))?,
         rate: rates(row)?,
+        haircut: row
+            .buffers
+            .0
+            .map(|buffer| rate(buffer, "bid buffer"))
+            .transpose()?,
         event_ms: integer(time, "event time")?,
     })
 }

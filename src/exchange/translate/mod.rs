@@ -14,6 +14,7 @@ mod account;
 mod change;
 mod collateral;
 mod intent;
+mod key;
 mod market;
 mod orders;
 mod tables;
@@ -24,6 +25,7 @@ pub use intent::{ParamError, order_intent};
 
 pub(super) use account::{account_config, account_truth, symbol_settings};
 pub(super) use collateral::asset_index;
+pub(super) use key::key_permissions;
 pub(super) use market::premium_index;
 pub use market::{MarketNews, market_frame};
 pub(super) use orders::{open_algo_orders, open_orders};

@@ -108,14 +108,20 @@ const MINUTE_S: i64 = 60;
 /// An event has no value; its levels only say how urgent it is.
 const EVENT: Decimal = Decimal::ONE;
 
+fn figures(raise: [Option<Decimal>; 3]) -> Shipped {
+    Shipped {
+        raise,
+        clear_margin: Decimal::new(10, 2),
+        hold_s: MINUTE_S,
+    }
+}
+
+fn of_limit(limit: Limit) -> Shipped {
+    figures([None, limit.warn, limit.reject])
+}
+
 fn shipped(rule: Rule, policy: &Policy) -> Shipped {
     let hundredths = |value| Decimal::new(value, 2);
-    let of_limit = |limit: Limit| [None, limit.warn, limit.reject];
-    let figures = |raise| Shipped {
-        raise,
-        clear_margin: hundredths(10),
-        hold_s: MINUTE_S,
-    };
     let event = |severity: Severity, minutes: i64| Shipped {
         raise: Severity::ALL.map(|one| (one == severity).then_some(EVENT)),
         clear_margin: Decimal::ZERO,
@@ -123,14 +129,13 @@ fn shipped(rule: Rule, policy: &Policy) -> Shipped {
     };
     let seconds = |value: i64| Some(Decimal::from(value));
     match rule {
-        Rule::Distance => figures(of_limit(policy.limits.get(LimitKey::LiquidationDistance))),
-        Rule::WalletAtRisk => figures(of_limit(policy.limits.get(LimitKey::WalletAtRisk))),
-        Rule::MarginRatio => figures(of_limit(policy.limits.get(LimitKey::MarginRatio))),
-        Rule::Spill => figures(of_limit(policy.limits.get(LimitKey::Spill))),
-        Rule::OrderWouldBreak => {
-            let limit = policy.limits.get(LimitKey::LiquidationDistance);
-            figures([None, limit.reject, None])
-        }
+        Rule::Distance => of_limit(policy.limits.get(LimitKey::LiquidationDistance)),
+        Rule::WalletAtRisk => of_limit(policy.limits.get(LimitKey::WalletAtRisk)),
+        Rule::MarginRatio => of_limit(policy.limits.get(LimitKey::MarginRatio)),
+        Rule::Spill => of_limit(policy.limits.get(LimitKey::Spill)),
+        // The part of a rejecting limit that is used up; of a scenario, the margin ratio in it.
+        Rule::OrderWouldBreak => figures([None, Some(Decimal::ONE), None]),
+        Rule::Stress => figures([None, Some(Decimal::ONE), Some(Decimal::ONE)]),
         Rule::HeadroomFalling => Shipped {
             raise: [None, Some(hundredths(5)), Some(hundredths(20))],
             clear_margin: hundredths(50),
@@ -155,6 +160,12 @@ fn shipped(rule: Rule, policy: &Policy) -> Shipped {
             hold_s: 5,
             ..event(Severity::Critical, 0)
         },
+        // It can trade; it can move money away.
+        Rule::KeyPrivileged => Shipped {
+            raise: [None, Some(Decimal::ONE), Some(Decimal::TWO)],
+            clear_margin: Decimal::ZERO,
+            hold_s: 5,
+        },
         Rule::Liquidation | Rule::MarginCall | Rule::ProtectionLost => {
             event(Severity::Critical, 30)
         }
@@ -162,9 +173,15 @@ fn shipped(rule: Rule, policy: &Policy) -> Shipped {
         | Rule::UnguardedOrder
         | Rule::SettingsChanged
         | Rule::RequirementRose
+        | Rule::CollateralCut
         | Rule::Drift
         | Rule::AccountEmpty => event(Severity::Warning, 10),
-        Rule::Restarted => event(Severity::Info, 10),
+        // For how long nobody watched.
+        Rule::Restarted => Shipped {
+            raise: [Some(Decimal::ZERO), seconds(5 * MINUTE_S), None],
+            clear_margin: Decimal::ZERO,
+            hold_s: 10 * MINUTE_S,
+        },
     }
 }
 
@@ -175,8 +192,19 @@ impl AlarmPolicy {
         Table(Rule::ALL.map(|rule| self.setting(rule, policy)))
     }
 
-    fn setting(&self, rule: Rule, policy: &Policy) -> Setting {
-        let shipped = shipped(rule, policy);
+    /// The setting of one rule under this policy.
+    #[must_use]
+    pub fn setting(&self, rule: Rule, policy: &Policy) -> Setting {
+        self.over(rule, &shipped(rule, policy))
+    }
+
+    /// The setting of a rule whose shipped levels are those of this limit.
+    #[must_use]
+    pub fn at_limit(&self, rule: Rule, limit: Limit) -> Setting {
+        self.over(rule, &of_limit(limit))
+    }
+
+    fn over(&self, rule: Rule, shipped: &Shipped) -> Setting {
         let given = self.given.get(&rule).copied().unwrap_or_default();
         let margin = given.clear_margin.unwrap_or(shipped.clear_margin);
         let mut levels = [None; 3];

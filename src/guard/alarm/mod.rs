@@ -4,12 +4,18 @@
 //! Pure: the mirror and the moment go in, [`Transition`]s come out.
 //! Must not know: who is told, how often, and over which channel.
 //!
-//! Reading order: [`Rule`] (the closed set), [`levels`] (where an alarm begins and ends),
-//! [`seen`] (what is looked at), [`state`] (what is raised), `words` (what a person reads).
+//! Reading order: [`rule`] (the closed set), [`levels`] (where an alarm begins and ends), [`seen`]
+//! (what is looked at), [`state`] (one look after the other), `figures` and `compare` (what is
+//! judged), `raised` (what is up), `words` (what a person reads), `remedy` (what mends it).
 //! An account can stand at a margin ratio of 0.3 and be 5 % from its end, so distance comes first.
 
+mod compare;
+mod figures;
 pub mod levels;
 mod notices;
+mod raised;
+mod remedy;
+pub mod rule;
 pub mod seen;
 pub mod state;
 mod trend;
@@ -21,6 +27,7 @@ use crate::clock::Now;
 use crate::margin::account::{Asset, Symbol};
 
 pub use levels::{AlarmPolicy, Level, Setting};
+pub use rule::Rule;
 pub use state::Alarms;
 
 /// How urgent an alarm is.
@@ -52,146 +59,6 @@ impl Severity {
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|one| one.name() == name)
-    }
-}
-
-/// What an alarm is about. The order is the order in which lines of one message are told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Rule {
-    /// The exchange liquidates positions of this account.
-    Liquidation,
-    /// The exchange warned of liquidation.
-    MarginCall,
-    /// The smallest move that liquidates a pool, or an isolated position.
-    Distance,
-    /// The exchange deleverages or settles a position.
-    ForcedTrade,
-    /// A conditional order was refused at its trigger.
-    ProtectionLost,
-    /// What the worst adverse move takes from a pool.
-    WalletAtRisk,
-    /// Headroom falls, and when it will be gone.
-    HeadroomFalling,
-    /// Maintenance margin against margin balance.
-    MarginRatio,
-    /// A working order would break the distance limit if it filled.
-    OrderWouldBreak,
-    /// What the rest of the wallet pays for one position.
-    Spill,
-    /// A symbol is crossed although the policy wants it isolated.
-    IsolatedRequired,
-    /// An order was placed that no check had been asked for.
-    UnguardedOrder,
-    /// Leverage, margin type or a mode of the account changed.
-    SettingsChanged,
-    /// New brackets demand more maintenance margin of what is held.
-    RequirementRose,
-    /// The next funding costs much.
-    FundingCost,
-    /// The mark of a held symbol moved far within a minute.
-    MarkJump,
-    /// The key is refused.
-    KeyRefused,
-    /// What the guard knows is too old.
-    Stale,
-    /// A pool's figures cannot be computed.
-    FiguresUnknown,
-    /// A whole read contradicted what events had told.
-    Drift,
-    /// The account reads as empty without an event.
-    AccountEmpty,
-    /// The guard was started again.
-    Restarted,
-}
-
-impl Rule {
-    /// Every rule, in the order of telling.
-    pub const ALL: [Self; 22] = [
-        Self::Liquidation,
-        Self::MarginCall,
-        Self::Distance,
-        Self::ForcedTrade,
-        Self::ProtectionLost,
-        Self::WalletAtRisk,
-        Self::HeadroomFalling,
-        Self::MarginRatio,
-        Self::OrderWouldBreak,
-        Self::Spill,
-        Self::IsolatedRequired,
-        Self::UnguardedOrder,
-        Self::SettingsChanged,
-        Self::RequirementRose,
-        Self::FundingCost,
-        Self::MarkJump,
-        Self::KeyRefused,
-        Self::Stale,
-        Self::FiguresUnknown,
-        Self::Drift,
-        Self::AccountEmpty,
-        Self::Restarted,
-    ];
-
-    /// The name in the configuration and on the socket; it never changes.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Liquidation => "liquidation",
-            Self::MarginCall => "margin_call",
-            Self::Distance => "distance",
-            Self::ForcedTrade => "forced_trade",
-            Self::ProtectionLost => "protection_lost",
-            Self::WalletAtRisk => "wallet_at_risk",
-            Self::HeadroomFalling => "headroom_falling",
-            Self::MarginRatio => "margin_ratio",
-            Self::OrderWouldBreak => "order_would_break",
-            Self::Spill => "spill",
-            Self::IsolatedRequired => "isolated_required",
-            Self::UnguardedOrder => "unguarded_order",
-            Self::SettingsChanged => "settings_changed",
-            Self::RequirementRose => "requirement_rose",
-            Self::FundingCost => "funding_cost",
-            Self::MarkJump => "mark_jump",
-            Self::KeyRefused => "key_refused",
-            Self::Stale => "stale",
-            Self::FiguresUnknown => "figures_unknown",
-            Self::Drift => "drift",
-            Self::AccountEmpty => "account_empty",
-            Self::Restarted => "restarted",
-        }
-    }
-
-    /// The rule of this name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|one| one.name() == name)
-    }
-
-    /// True when a smaller value is worse.
-    #[must_use]
-    pub const fn smaller_is_worse(self) -> bool {
-        matches!(self, Self::Distance | Self::OrderWouldBreak)
-    }
-
-    /// True when it rests on figures that are only known while the guard sees the account.
-    #[must_use]
-    pub const fn rests_on_figures(self) -> bool {
-        matches!(
-            self,
-            Self::Distance
-                | Self::WalletAtRisk
-                | Self::HeadroomFalling
-                | Self::MarginRatio
-                | Self::OrderWouldBreak
-                | Self::Spill
-                | Self::IsolatedRequired
-                | Self::FundingCost
-                | Self::MarkJump
-                | Self::FiguresUnknown
-        )
-    }
-
-    const fn index(self) -> usize {
-        self as usize
     }
 }
 
@@ -315,12 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rules_are_listed_once_in_their_own_order_and_found_by_name() {
-        assert!(Rule::ALL.windows(2).all(|pair| pair[0] < pair[1]));
-        assert_eq!(Rule::ALL.len(), Rule::Restarted as usize + 1);
-        for rule in Rule::ALL {
-            assert_eq!(Rule::from_name(rule.name()), Some(rule));
-        }
+    fn a_severity_is_found_by_its_name() {
         assert_eq!(Severity::from_name("warning"), Some(Severity::Warning));
         assert_eq!(Severity::from_name("loud"), None);
     }

@@ -11,7 +11,6 @@ use crate::mirror::{Mirror, Notice};
 impl Alarms {
     /// Takes what the mirror noticed.
     pub fn notice(&mut self, notice: &Notice, mirror: &Mirror, now: Now) -> Vec<Transition> {
-        let mut told = Vec::new();
         let pool = |symbol: &str| {
             let state = mirror.book().state(symbol);
             state.and_then(|state| state.margin_asset.clone())
@@ -52,6 +51,15 @@ impl Alarms {
                 words::requirement_rose(symbol, *before, *after),
                 true,
             ),
+            Notice::CollateralCut {
+                asset,
+                before,
+                after,
+            } => (
+                Key::plain(Rule::CollateralCut).with_part(asset.as_str()),
+                words::collateral_cut(asset, *before, *after),
+                true,
+            ),
             Notice::MarginCall(symbols) => (
                 Key::plain(Rule::MarginCall),
                 words::margin_call(symbols),
@@ -75,9 +83,9 @@ impl Alarms {
             | Notice::UserStreamLost(_)
             | Notice::UserStreamGap(_)
             | Notice::KeyRefused(_)
-            | Notice::KeyAccepted => return told,
+            | Notice::KeyAccepted => return Vec::new(),
         };
-        self.happened(key, text, matters, now, &mut told);
-        told
+        self.board.happened(key, text, matters, now);
+        self.board.told()
     }
 }

@@ -3,10 +3,13 @@
 //! Owns: which figures are made for an evaluation, and how many at most.
 //! Must not know: levels, what is raised.
 
-use crate::guard::policy::Policy;
-use crate::margin::account::{Asset, MarginMode, Symbol, SymbolState};
-use crate::margin::amount::{Amount, Rate};
-use crate::margin::book::Unknown;
+use rust_decimal::Decimal;
+
+use crate::guard::policy::{LimitKey, Policy};
+use crate::guard::stress::{self, StressOutcome};
+use crate::margin::account::{Asset, AssetMode, MarginMode, Symbol, SymbolState};
+use crate::margin::amount::{Amount, Rate, quotient};
+use crate::margin::book::{Book, Unknown, WhatIf};
 use crate::margin::order::{OpenOrder, OrderIntent};
 use crate::margin::pool::PoolAssessment;
 use crate::margin::position::{PositionAssessment, assess_positions};
@@ -48,8 +51,19 @@ pub struct SeenPosition<'a> {
     pub pool: Option<&'a Asset>,
     /// Its figures.
     pub figures: PositionAssessment,
-    /// What it pays at the next funding, and in how many milliseconds.
-    pub funding: Option<(Amount, i64)>,
+    /// What it pays at the next funding.
+    pub funding: Option<Funding>,
+}
+
+/// What a position pays at the next funding.
+#[derive(Debug, Clone, Copy)]
+pub struct Funding {
+    /// In its margin asset.
+    pub cost: Amount,
+    /// In the money of its pool.
+    pub of_pool: Amount,
+    /// In how many milliseconds.
+    pub in_ms: i64,
 }
 
 /// A working order, tried out.
@@ -59,8 +73,30 @@ pub struct SeenOrder<'a> {
     pub order: &'a OpenOrder,
     /// The pool it belongs to.
     pub pool: &'a Asset,
-    /// The pool's distance before and after; `None` where no move kills.
-    pub distance: (Option<Rate>, Option<Rate>),
+    /// The limit that its fill would strain the hardest, of those that it makes worse.
+    pub strain: Option<Strain>,
+}
+
+/// How hard a limit is strained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Strain {
+    /// Which.
+    pub limit: LimitKey,
+    /// The value that is judged.
+    pub value: Decimal,
+    /// The part of the limit that is used up: from 1 on it is broken.
+    pub used: Decimal,
+}
+
+/// A scenario, played through.
+#[derive(Debug)]
+pub struct SeenStress<'a> {
+    /// The pool.
+    pub pool: &'a Asset,
+    /// What becomes of it.
+    pub outcome: StressOutcome,
+    /// Its margin ratio afterwards; at least 1 when it is liquidated.
+    pub margin_ratio: Decimal,
 }
 
 /// The account at one moment.
@@ -74,6 +110,8 @@ pub struct Seen<'a> {
     pub positions: Vec<SeenPosition<'a>>,
     /// Symbols that are held or ordered crossed although they must not.
     pub crossed: Vec<(&'a Symbol, Option<&'a Asset>)>,
+    /// Scenarios that must be survived, unless the distance already shows that they are.
+    pub stress: Vec<SeenStress<'a>>,
     /// Working orders that could add risk.
     pub orders: Vec<SeenOrder<'a>>,
 }
@@ -92,7 +130,8 @@ impl Seen<'_> {
 #[must_use]
 pub fn observe<'a>(view: &LiveView<'a>, policy: &Policy, depth: Depth) -> Seen<'a> {
     let book = view.book();
-    let pools = book.assets().map(|asset| SeenPool {
+    let in_use = book.pools_in_use().into_iter();
+    let pools = in_use.map(|asset| SeenPool {
         asset,
         figures: book.assess(asset, policy.horizon),
     });
@@ -101,15 +140,25 @@ pub fn observe<'a>(view: &LiveView<'a>, policy: &Policy, depth: Depth) -> Seen<'
         pools: pools.filter(matters).collect(),
         positions: Vec::new(),
         crossed: Vec::new(),
+        stress: Vec::new(),
         orders: Vec::new(),
     };
     if depth >= Depth::Positions {
         observe_positions(view, policy, &mut seen);
+        observe_stress(view, policy, &mut seen);
     }
     if depth >= Depth::Orders {
         observe_orders(view, policy, &mut seen);
     }
     seen
+}
+
+/// An asset that leads to the pool: the one pool of multi-assets mode is no margin asset itself.
+fn leading<'a>(book: &'a Book, pool: &'a Asset) -> &'a Asset {
+    match book.asset_mode() {
+        AssetMode::Single => pool,
+        AssetMode::Multi => book.assets().next().unwrap_or(pool),
+    }
 }
 
 fn matters(pool: &SeenPool<'_>) -> bool {
@@ -126,11 +175,13 @@ fn observe_positions<'a>(view: &LiveView<'a>, policy: &Policy, seen: &mut Seen<'
         if state.is_idle() {
             continue;
         }
+        let pool = state.margin_asset.as_ref();
+        let pool = pool.map(|asset| book.pool_of(asset));
         let crossed = state
             .settings
             .is_some_and(|settings| settings.risk_mode() == MarginMode::Crossed);
         if crossed && policy.isolated_only.holds(symbol) {
-            seen.crossed.push((symbol, state.margin_asset.as_ref()));
+            seen.crossed.push((symbol, pool));
         }
         if state.legs.is_flat() {
             continue;
@@ -143,8 +194,8 @@ fn observe_positions<'a>(view: &LiveView<'a>, policy: &Policy, seen: &mut Seen<'
             seen.positions.push(SeenPosition {
                 symbol,
                 state,
-                pool: state.margin_asset.as_ref(),
-                funding: funding(view, symbol, &figures),
+                pool,
+                funding: funding(view, symbol, state, &figures),
                 figures,
             });
         }
@@ -155,13 +206,60 @@ fn observe_positions<'a>(view: &LiveView<'a>, policy: &Policy, seen: &mut Seen<'
 fn funding(
     view: &LiveView<'_>,
     symbol: &Symbol,
+    state: &SymbolState,
     position: &PositionAssessment,
-) -> Option<(Amount, i64)> {
+) -> Option<Funding> {
     let meta = view.mirror().mark_meta(symbol.as_str())?;
     let cost = position.notional.times(meta.funding_rate?).ok()?;
     let exchange_now = view.mirror().exchange_now_ms(view.now())?;
     let in_ms = meta.next_funding_ms?.saturating_sub(exchange_now);
-    (cost.is_positive() && in_ms > 0).then_some((cost, in_ms))
+    if !cost.is_positive() || in_ms <= 0 {
+        return None;
+    }
+    let book = view.book();
+    let of_pool = match book.asset_mode() {
+        AssetMode::Single => cost,
+        AssetMode::Multi => {
+            let asset = state.margin_asset.as_ref()?;
+            let rate = book.collateral(asset.as_str()).rate?;
+            rate.charge(cost).ok()?
+        }
+    };
+    Some(Funding {
+        cost,
+        of_pool,
+        in_ms,
+    })
+}
+
+/// Plays through the scenarios that must be survived.
+fn observe_stress<'a>(view: &LiveView<'a>, policy: &Policy, seen: &mut Seen<'a>) {
+    let book = view.book();
+    for pool in &seen.pools {
+        let Ok(figures) = &pool.figures else { continue };
+        let Ok(what_if) = book.what_if_in(leading(book, pool.asset)) else {
+            continue;
+        };
+        for (name, scenario) in &policy.stress {
+            let is_open =
+                scenario.required.is_some() && !stress::surely_survived(figures, &scenario.shock);
+            if !is_open {
+                continue;
+            }
+            if let Ok(outcome) = stress::run(&what_if, figures, name, scenario) {
+                let ratio = outcome.margin_ratio.map(Rate::get);
+                let margin_ratio = match (outcome.survives, ratio) {
+                    (true, ratio) => ratio.unwrap_or_default(),
+                    (false, ratio) => ratio.unwrap_or_default().max(Decimal::ONE),
+                };
+                seen.stress.push(SeenStress {
+                    pool: pool.asset,
+                    outcome,
+                    margin_ratio,
+                });
+            }
+        }
+    }
 }
 
 fn observe_orders<'a>(view: &LiveView<'a>, policy: &Policy, seen: &mut Seen<'a>) {
@@ -169,35 +267,83 @@ fn observe_orders<'a>(view: &LiveView<'a>, policy: &Policy, seen: &mut Seen<'a>)
         market_slippage: policy.market_slippage,
         taker_fee: policy.taker_fee,
     };
+    let book = view.book();
     let adding = view
         .mirror()
         .orders()
         .iter()
         .filter(|order| !order.only_reduces());
     for order in adding.take(ORDERS_MAX) {
-        let book = view.book();
         let Some(state) = book.state(order.symbol.as_str()) else {
             continue;
         };
-        let Some(pool) = state.margin_asset.as_ref() else {
+        let Some(asset) = state.margin_asset.as_ref() else {
             continue;
         };
-        let before = seen
-            .pool(Some(pool))
-            .and_then(|figures| figures.survival.distance());
-        let after = book.what_if(&order.symbol).and_then(|mut what_if| {
+        let filled = book.what_if(&order.symbol).and_then(|mut what_if| {
+            let before = strains(&what_if, &order.symbol, policy)?;
             fill(&mut what_if, &intent_of(order), assumptions)?;
-            what_if.assess(policy.horizon)
+            Ok((before, strains(&what_if, &order.symbol, policy)?))
         });
-        if let Ok(after) = after {
-            let distance = (before, after.survival.distance());
+        if let Ok((before, after)) = filled {
+            // What is broken already, or gets better, is not this order's to break.
+            let worse = after.into_iter().filter(|strain| {
+                let known = before.iter().find(|one| one.limit == strain.limit);
+                known.is_none_or(|known| known.used < strain.used)
+            });
             seen.orders.push(SeenOrder {
                 order,
-                pool,
-                distance,
+                pool: book.pool_of(asset),
+                strain: worse.max_by_key(|strain| strain.used),
             });
         }
     }
+}
+
+/// How hard the account strains the limits that reject.
+fn strains(what_if: &WhatIf<'_>, symbol: &Symbol, policy: &Policy) -> Result<Vec<Strain>, Unknown> {
+    let pool = what_if.assess(policy.horizon)?;
+    let mut spill: Option<Rate> = None;
+    if pool.margin_balance.is_positive() {
+        for position in assess_positions(what_if, symbol, policy.horizon)? {
+            let part = position.spill_of_pool.over(pool.margin_balance)?;
+            spill = Some(spill.map_or(part, |other| other.max(part)));
+        }
+    }
+    let at_risk = pool.wallet_at_risk.as_ref().map(|risk| risk.fraction);
+    // Without a balance every requirement is too much.
+    let ratio = pool.margin_ratio.unwrap_or(Rate::new(Decimal::ONE));
+    let values = [
+        (LimitKey::LiquidationDistance, pool.survival.distance()),
+        (LimitKey::WalletAtRisk, at_risk),
+        (LimitKey::Spill, spill),
+        (LimitKey::MarginRatio, (pool.held > 0).then_some(ratio)),
+    ];
+    let strained = values.into_iter().filter_map(|(limit, value)| {
+        let (value, at) = (
+            value?.get(),
+            policy.limit_for(limit, Some(symbol), None).reject?,
+        );
+        Some(Strain {
+            limit,
+            value,
+            used: used(value, at, limit.smaller_is_worse()),
+        })
+    });
+    Ok(strained.collect())
+}
+
+/// Beyond this it does not matter any more how far.
+const USED_MAX: Decimal = Decimal::ONE_HUNDRED;
+
+/// The part of a limit that is used up.
+fn used(value: Decimal, limit: Decimal, smaller_is_worse: bool) -> Decimal {
+    let (above, below) = if smaller_is_worse {
+        (limit, value)
+    } else {
+        (value, limit)
+    };
+    quotient(above, below).map_or(USED_MAX, |used| used.min(USED_MAX))
 }
 
 fn intent_of(order: &OpenOrder) -> OrderIntent {

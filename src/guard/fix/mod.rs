@@ -3,6 +3,7 @@
 //! Owns: the shapes, and which limits the account breaks now.
 //! Must not know: how a look is made, how a way is searched.
 
+mod one;
 mod scene;
 mod ways;
 
@@ -16,6 +17,7 @@ use super::{Context, Detail};
 use crate::margin::account::{Asset, AssetMode, MarginMode};
 use crate::margin::book::Unknown;
 use crate::mirror::view::LiveView;
+pub(super) use one::{About, fix_one};
 use scene::{Scene, harm, only};
 use ways::Search;
 

@@ -18,6 +18,9 @@ const SUCCESS: &str = r#"{"code":200,"msg":"success"}"#;
 const BATCH_MAX: usize = 5;
 const CANCEL_BATCH_MAX: usize = 10;
 
+/// The guard's key is told to do nothing but read; a mishap (`mutate`) says otherwise.
+const KEY_PERMISSIONS_REPLY: &str = r#"{"ipRestrict":true,"createTime":1698645219000,"enableReading":true,"enableWithdrawals":false,"enableInternalTransfer":false,"enableMargin":false,"enableFutures":false,"permitsUniversalTransfer":false,"enableVanillaOptions":false,"enableFixApiTrade":false,"enableFixReadOnly":true,"enableSpotAndMarginTrading":false,"enablePortfolioMarginTrading":false}"#;
+
 impl Venue {
     pub(super) fn call(&mut self, method: &str, path: &str, params: &Params) -> Reply {
         match method {
@@ -59,6 +62,7 @@ impl Venue {
             "/api/v3/exchangeInfo" | "/dapi/v1/exchangeInfo" => Ok(
                 value!({"timezone": "UTC", "serverTime": self.now_ms, "symbols": []}).to_string(),
             ),
+            super::super::rest::KEY_PERMISSIONS => Ok(KEY_PERMISSIONS_REPLY.to_owned()),
             _ if path.starts_with("/sapi/") => Ok("[]".to_owned()),
             _ => return None,
         })

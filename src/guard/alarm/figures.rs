@@ -1,0 +1,255 @@
+//! Figures against levels.
+//!
+//! Owns: which figure of a pool, a position or a working order is read for which rule.
+//! Must not know: how figures are computed, when an alarm is over.
+
+use rust_decimal::Decimal;
+
+use super::raised::Reading;
+use super::seen::{Seen, SeenPosition};
+use super::state::Alarms;
+use super::{Key, Rule, words};
+use crate::clock::Now;
+use crate::guard::verdict::Level;
+use crate::margin::account::{Asset, MarginMode, Symbol};
+use crate::margin::amount::quotient;
+use crate::margin::pool::PoolAssessment;
+use crate::mirror::Mirror;
+
+/// A funding is told of when it is nearer than this, in milliseconds.
+const FUNDING_NEAR_MS: i64 = 30 * 60_000;
+
+impl Alarms {
+    pub(super) fn judge_pools(&mut self, seen: &Seen<'_>, mirror: &Mirror, now: Now) {
+        for pool in &seen.pools {
+            match &pool.figures {
+                Ok(figures) => self.judge_pool(pool.asset, figures, mirror, now),
+                Err(unknown) => {
+                    let reading = Reading {
+                        rule: Rule::FiguresUnknown,
+                        value: Decimal::ONE,
+                        key: || Key::of_pool(Rule::FiguresUnknown, pool.asset),
+                        text: || words::figures_unknown(pool.asset, unknown),
+                    };
+                    self.board.take(reading, now);
+                }
+            }
+        }
+        let held = |asset: &Asset| seen.pools.iter().any(|pool| pool.asset == asset);
+        self.headroom.retain(|asset, _| held(asset));
+    }
+
+    fn judge_pool(&mut self, asset: &Asset, figures: &PoolAssessment, mirror: &Mirror, now: Now) {
+        let of_pool = |rule| move || Key::of_pool(rule, asset);
+        if let Some(distance) = figures.survival.distance() {
+            let reading = Reading {
+                rule: Rule::Distance,
+                value: distance.get(),
+                key: of_pool(Rule::Distance),
+                text: || words::distance(figures, mirror),
+            };
+            self.board.take(reading, now);
+        }
+        if let Some(risk) = &figures.wallet_at_risk {
+            let reading = Reading {
+                rule: Rule::WalletAtRisk,
+                value: risk.fraction.get(),
+                key: of_pool(Rule::WalletAtRisk),
+                text: || words::wallet_at_risk(figures),
+            };
+            self.board.take(reading, now);
+        }
+        // Beyond words when there is no balance left.
+        let ratio = figures.margin_ratio.map_or(Decimal::ONE, |rate| rate.get());
+        let reading = Reading {
+            rule: Rule::MarginRatio,
+            value: ratio,
+            key: of_pool(Rule::MarginRatio),
+            text: || words::margin_ratio(figures),
+        };
+        self.board.take(reading, now);
+        self.judge_headroom(asset, figures, now);
+    }
+
+    fn judge_headroom(&mut self, asset: &Asset, figures: &PoolAssessment, now: Now) {
+        let headroom = figures.headroom.get();
+        let trend = self.headroom.entry(asset.clone()).or_default();
+        let fall = trend.steady_fall(headroom, now);
+        trend.take(headroom, now);
+        let Some(fall) = fall else { return };
+        let per_minute = quotient(fall, headroom)
+            .ok()
+            .filter(|rate| *rate > Decimal::ZERO);
+        let Some(per_minute) = per_minute else { return };
+        let reading = Reading {
+            rule: Rule::HeadroomFalling,
+            value: per_minute,
+            key: || Key::of_pool(Rule::HeadroomFalling, asset),
+            text: || words::headroom_falling(figures, fall, per_minute),
+        };
+        self.board.take(reading, now);
+    }
+
+    pub(super) fn judge_positions(&mut self, seen: &Seen<'_>, now: Now) {
+        for position in &seen.positions {
+            let pool = seen.pool(position.pool);
+            if position.figures.margin_mode == MarginMode::Isolated {
+                self.judge_isolated(position, now);
+            } else if let Some(pool) = pool {
+                self.judge_spill(position, pool, now);
+            }
+            self.judge_funding(position, pool, now);
+            self.judge_jump(position, now);
+        }
+        for (symbol, pool) in &seen.crossed {
+            let reading = Reading {
+                rule: Rule::IsolatedRequired,
+                value: Decimal::ONE,
+                key: || Key::of_symbol(Rule::IsolatedRequired, *pool, symbol),
+                text: || words::isolated_required(symbol),
+            };
+            self.board.take(reading, now);
+        }
+        let held = |symbol: &Symbol| seen.positions.iter().any(|one| one.symbol == symbol);
+        self.marks.retain(|symbol, _| held(symbol));
+    }
+
+    fn judge_isolated(&mut self, position: &SeenPosition<'_>, now: Now) {
+        let Ok(Some(distance)) = position.figures.distance() else {
+            return;
+        };
+        let reading = Reading {
+            rule: Rule::Distance,
+            value: distance.get(),
+            key: || of_leg(Rule::Distance, position),
+            text: || words::isolated_distance(position, distance),
+        };
+        self.take_of_symbol(position.symbol, reading, now);
+    }
+
+    fn judge_spill(&mut self, position: &SeenPosition<'_>, pool: &PoolAssessment, now: Now) {
+        let spill = position.figures.spill_of_pool;
+        if !spill.is_positive() || !pool.margin_balance.is_positive() {
+            return;
+        }
+        let Ok(fraction) = spill.over(pool.margin_balance) else {
+            return;
+        };
+        let reading = Reading {
+            rule: Rule::Spill,
+            value: fraction.get(),
+            key: || of_leg(Rule::Spill, position),
+            text: || words::spill(position, fraction),
+        };
+        self.take_of_symbol(position.symbol, reading, now);
+    }
+
+    /// Takes a value at the levels of the symbol, if it has some of its own.
+    fn take_of_symbol<K: FnOnce() -> Key, T: FnOnce() -> super::Text>(
+        &mut self,
+        symbol: &Symbol,
+        reading: Reading<K, T>,
+        now: Now,
+    ) {
+        let own = if self.own.is_empty() {
+            None
+        } else {
+            self.own.get(&(reading.rule, symbol.clone())).copied()
+        };
+        let setting = own.unwrap_or(*self.board.table.get(reading.rule));
+        self.board.take_at(&setting, reading, now);
+    }
+
+    fn judge_funding(
+        &mut self,
+        position: &SeenPosition<'_>,
+        pool: Option<&PoolAssessment>,
+        now: Now,
+    ) {
+        let near = position
+            .funding
+            .filter(|funding| funding.in_ms <= FUNDING_NEAR_MS);
+        let (Some(funding), Some(pool)) = (near, pool) else {
+            return;
+        };
+        if !pool.margin_balance.is_positive() {
+            return;
+        }
+        let Ok(fraction) = funding.of_pool.over(pool.margin_balance) else {
+            return;
+        };
+        let reading = Reading {
+            rule: Rule::FundingCost,
+            value: fraction.get(),
+            key: || of_leg(Rule::FundingCost, position),
+            text: || words::funding(position, &funding, fraction),
+        };
+        self.board.take(reading, now);
+    }
+
+    fn judge_jump(&mut self, position: &SeenPosition<'_>, now: Now) {
+        let mark = position.figures.mark.price();
+        let trend = match self.marks.get_mut(position.symbol) {
+            Some(trend) => trend,
+            None => self.marks.entry(position.symbol.clone()).or_default(),
+        };
+        let oldest = trend.oldest(now);
+        trend.take(mark.get(), now);
+        let Some((before, _)) = oldest else { return };
+        let moved = crate::margin::amount::exact_sub(mark.get(), before)
+            .and_then(|by| quotient(by, before));
+        let Ok(moved) = moved else { return };
+        let reading = Reading {
+            rule: Rule::MarkJump,
+            value: moved.abs(),
+            key: || Key::of_symbol(Rule::MarkJump, position.pool, position.symbol),
+            text: || words::mark_jump(position, before, moved),
+        };
+        self.board.take(reading, now);
+    }
+
+    /// A scenario that must be survived: the level at which it is asked for says how urgent it is.
+    pub(super) fn judge_stress(&mut self, seen: &Seen<'_>, now: Now) {
+        let general = *self.board.table.get(Rule::Stress);
+        for one in &seen.stress {
+            let Some(required) = one.outcome.required else {
+                continue;
+            };
+            let mut setting = general;
+            match required {
+                Level::Warn => setting.levels[2] = None,
+                Level::Reject => setting.levels[1] = None,
+            }
+            let reading = Reading {
+                rule: Rule::Stress,
+                value: one.margin_ratio,
+                key: || Key::of_pool(Rule::Stress, one.pool).with_part(one.outcome.name.as_str()),
+                text: || words::stress(one),
+            };
+            self.board.take_at(&setting, reading, now);
+        }
+    }
+
+    pub(super) fn judge_orders(&mut self, seen: &Seen<'_>, now: Now) {
+        for order in &seen.orders {
+            let Some(strain) = &order.strain else {
+                continue;
+            };
+            let reading = Reading {
+                rule: Rule::OrderWouldBreak,
+                value: strain.used,
+                key: || {
+                    Key::of_symbol(Rule::OrderWouldBreak, Some(order.pool), &order.order.symbol)
+                        .with_part(words::order_number(order.order))
+                },
+                text: || words::order_would_break(order, strain),
+            };
+            self.board.take(reading, now);
+        }
+    }
+}
+
+fn of_leg(rule: Rule, position: &SeenPosition<'_>) -> Key {
+    Key::of_symbol(rule, position.pool, position.symbol)
+        .with_part(words::leg(position.figures.position_side))
+}
