@@ -14,9 +14,7 @@ use crossguard::alerts::model::{Alert, Message, Occasion};
 use crossguard::alerts::send::{Outcome, Target};
 use crossguard::alerts::{self, Address, Event, Options, Restored, Save, Setup, Timing};
 use crossguard::clock::Clock;
-use crossguard::guard::alarm::{
-    Alarm, AlarmPolicy, Change, Key, Rule, Severity, Text, Transition,
-};
+use crossguard::guard::alarm::{Alarm, AlarmPolicy, Change, Key, Rule, Severity, Text, Transition};
 use crossguard::guard::policy::Policy;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::tz::TimeZone;

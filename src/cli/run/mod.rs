@@ -167,7 +167,7 @@ async fn reload_on_signal(running: &Running) {
     };
     if let Err(mistakes) = (running.reload)(ourselves).await {
         for mistake in mistakes {
-            tracing::warn!("nothing reloaded: {}", telemetry::Safe(&mistake));
+            tracing::warn!("policy not reloaded: {}", telemetry::Safe(&mistake));
         }
     }
 }
