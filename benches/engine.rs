@@ -23,9 +23,13 @@ use crossguard::daemon::core::{Ask, Core, Input, PolicyInForce};
 use crossguard::exchange::translate::{MarketNews, market_frame};
 use crossguard::guard::Detail;
 use crossguard::guard::policy::Policy;
-use crossguard::margin::account::{PositionSide, Side, SymbolState};
-use crossguard::margin::amount::{MarkPrice, Price, Quantity};
+use crossguard::margin::account::{PositionSide, Side, Symbol, SymbolState};
+use crossguard::margin::amount::{MarkPrice, Price, Quantity, Rate};
+use crossguard::margin::book::Book;
+use crossguard::margin::cost::order_cost;
 use crossguard::margin::order::{OrderIntent, OrderKind};
+use crossguard::margin::position::assess_positions;
+use crossguard::margin::project::{Assumptions, fill, isolated_twin};
 use crossguard::mirror::event::{Event, MarkUpdate};
 use rust_decimal::Decimal;
 use shared::{name, usdt};
@@ -46,43 +50,119 @@ fn main() {
     }
 }
 
-/// The margin engine alone: every contribution and every sum made anew, one mark moved, and the same
-/// sums in 128-bit integers that are rescaled after each product.
+/// The margin engine alone: every contribution and every sum made anew, without and with every
+/// liquidation price; one mark moved; an order put into a what-if with all its figures; and the same
+/// sums in 128-bit integers that are rescaled after each product. Ratios are medians of rounds that
+/// measure both in turn.
 fn margin() {
     println!("\nmargin engine by number of crossed positions (ns, median of {ROUNDS} rounds)");
     println!(
-        "{:>10} {:>12} {:>12} {:>12} {:>12} {:>8}",
-        "positions", "integers", "all sums", "with ends", "mark moved", "ratio"
+        "{:>10} {:>10} {:>10} {:>8} {:>12} {:>8} {:>10} {:>10}",
+        "positions",
+        "integers",
+        "all sums",
+        "ratio",
+        "with prices",
+        "ratio",
+        "mark moved",
+        "what-if"
     );
+    let mut moved_by_size = Vec::new();
     for size in [1, 5, 20, 100, 600] {
         let mut book = account(size, size).core.mirror().book().clone();
         let rows: Vec<Row> = book
             .symbols()
             .filter_map(|(_, state)| Row::of(state))
             .collect();
+        assert_eq!(rows.len(), size);
+        let usdt = usdt();
+        let wallet = eight(book.balances("USDT").unwrap().1.get());
         let horizon = Policy::default().horizon;
         let id = book.id(name(0).as_str()).unwrap();
         let marks = [60_000, 60_001].map(|mark| MarkPrice::new(Price::new(Decimal::from(mark))));
+        let symbols: Vec<Symbol> = (0..size).map(name).collect();
         let mut turn = 0;
         let calls = if size > 100 { 20 } else { 200 };
-        let integers = nanos(calls, || {
-            black_box(Row::sums(black_box(&rows)));
-        });
-        let sums = nanos(calls, || book.rebuild());
-        let with_ends = nanos(calls, || {
-            book.rebuild();
-            black_box(book.assess(&usdt(), horizon).unwrap());
-        });
-        let moved = nanos(calls, || {
-            turn += 1;
-            book.set_mark(id, marks[turn % 2]);
-            black_box(book.assess(&usdt(), horizon).unwrap());
-        });
+        let mut rounds: [Vec<f64>; 5] = Default::default();
+        for _ in 0..ROUNDS {
+            let costs = [
+                once(calls, || {
+                    black_box(Row::balance_sheet(black_box(&rows), wallet));
+                }),
+                once(calls, || {
+                    black_box(book.balance_sheet_anew(black_box(&usdt)).unwrap());
+                }),
+                once(calls, || {
+                    book.rebuild();
+                    black_box(book.assess(&usdt, horizon).unwrap());
+                    for symbol in &symbols {
+                        black_box(book.liquidation_prices(symbol).unwrap());
+                    }
+                }),
+                once(calls, || {
+                    turn += 1;
+                    book.set_mark(id, marks[turn % 2]);
+                    black_box(book.assess(&usdt, horizon).unwrap());
+                }),
+                once(calls, || what_if(&book, horizon)),
+            ];
+            for (column, cost) in rounds.iter_mut().zip(costs) {
+                column.push(cost);
+            }
+        }
+        let against = |column: &[f64]| {
+            let pairs = column.iter().zip(&rounds[0]);
+            median(pairs.map(|(cost, integers)| cost / integers).collect())
+        };
+        let (sums, prices) = (against(&rounds[1]), against(&rounds[2]));
+        let [integers, all, all_prices, moved, asked] = rounds.map(median);
         println!(
-            "{size:>10} {integers:>12.0} {sums:>12.0} {with_ends:>12.0} {moved:>12.0} {:>7.1}x",
-            sums / integers
+            "{size:>10} {integers:>10.0} {all:>10.0} {sums:>7.1}x {all_prices:>12.0} {prices:>7.1}x \
+             {moved:>10.0} {asked:>10.0}"
         );
+        moved_by_size.push((size, moved));
     }
+    println!(
+        "{:>10} growth exponent of one mark moved: {:.2}",
+        "",
+        exponent(&moved_by_size)
+    );
+}
+
+/// One order, filled: its cost, the pool with both searches, the positions, its isolated twin.
+fn what_if(book: &Book, horizon: Rate) {
+    let intent = limit_buy();
+    let mut what_if = book.what_if(&intent.symbol).unwrap();
+    let before = what_if.state(intent.symbol.as_str()).unwrap().clone();
+    let assumptions = Assumptions {
+        market_slippage: Rate::new(Decimal::new(5, 3)),
+        taker_fee: Rate::new(Decimal::new(5, 4)),
+    };
+    let filled = fill(&mut what_if, &intent, assumptions).unwrap();
+    black_box(order_cost(&before, book.position_mode(), &intent, &filled).unwrap());
+    black_box(what_if.assess(horizon).unwrap());
+    black_box(assess_positions(&what_if, &intent.symbol, horizon).unwrap());
+    black_box(isolated_twin(&intent.symbol, &before, &filled).unwrap());
+}
+
+fn limit_buy() -> OrderIntent {
+    OrderIntent {
+        symbol: name(0),
+        side: Side::Buy,
+        position_side: PositionSide::Both,
+        kind: OrderKind::Limit {
+            price: Price::parse("60010.1").unwrap(),
+        },
+        quantity: Some(Quantity::parse("0.001").unwrap()),
+        reduce_only: false,
+        close_position: false,
+        client_order_id: None,
+    }
+}
+
+fn eight(value: Decimal) -> i128 {
+    let scaled = value * Decimal::from(100_000_000);
+    scaled.trunc().mantissa()
 }
 
 /// A position in integers that count 10⁻⁸.
@@ -98,10 +178,6 @@ impl Row {
     const ONE: i128 = 100_000_000;
 
     fn of(state: &SymbolState) -> Option<Self> {
-        let eight = |value: Decimal| {
-            let scaled = value * Decimal::from(100_000_000);
-            scaled.trunc().mantissa()
-        };
         let leg = &state.legs.both;
         let tiers = state.brackets.as_ref()?.brackets().iter();
         Some(Self {
@@ -137,21 +213,40 @@ impl Row {
         }
         sums
     }
+
+    /// Margin balance, initial and maintenance margin, available, headroom, margin ratio, leverage.
+    fn balance_sheet(rows: &[Self], wallet: i128) -> [i128; 7] {
+        let [profit, maintenance, initial, gross, _] = Self::sums(rows);
+        let balance = wallet + profit;
+        [
+            balance,
+            initial,
+            maintenance,
+            (balance - initial).max(0),
+            balance - maintenance,
+            maintenance * Self::ONE / balance,
+            gross * Self::ONE / balance,
+        ]
+    }
 }
 
 /// Median over rounds of the time of one call, in nanoseconds.
 fn nanos(calls: usize, mut call: impl FnMut()) -> f64 {
-    let mut rounds: Vec<f64> = (0..ROUNDS)
-        .map(|_| {
-            let start = Instant::now();
-            for _ in 0..calls {
-                call();
-            }
-            start.elapsed().as_nanos() as f64 / calls as f64
-        })
-        .collect();
-    rounds.sort_by(f64::total_cmp);
-    rounds[ROUNDS / 2]
+    median((0..ROUNDS).map(|_| once(calls, &mut call)).collect())
+}
+
+/// The time of one call in one round, in nanoseconds.
+fn once(calls: usize, mut call: impl FnMut()) -> f64 {
+    let start = Instant::now();
+    for _ in 0..calls {
+        call();
+    }
+    start.elapsed().as_nanos() as f64 / calls as f64
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }
 
 /// Least squares of log cost on log size.
@@ -316,21 +411,9 @@ impl Account {
     }
 
     fn check(&mut self, detail: Detail) {
-        let intent = OrderIntent {
-            symbol: name(0),
-            side: Side::Buy,
-            position_side: PositionSide::Both,
-            kind: OrderKind::Limit {
-                price: Price::parse("60010.1").unwrap(),
-            },
-            quantity: Some(Quantity::parse("0.001").unwrap()),
-            reduce_only: false,
-            close_position: false,
-            client_order_id: None,
-        };
         let ask = Ask {
             ticket: 1,
-            proposal: intent.into(),
+            proposal: limit_buy().into(),
             client: None,
             dry_run: true,
             detail,

@@ -172,6 +172,8 @@ pub struct Core {
     ladder_reason: String,
     waiting: Vec<Waiting>,
     asked: BTreeMap<Symbol, Now>,
+    /// When a change into multi-assets mode was asked about last.
+    rates_asked: Option<Now>,
     watch: Watch,
     ids: DecisionIds,
     last_slept_ms: Option<i64>,
@@ -190,6 +192,7 @@ impl Core {
             ladder_reason: String::new(),
             waiting: Vec::new(),
             asked: BTreeMap::new(),
+            rates_asked: None,
             watch: Watch::default(),
             ids: DecisionIds { state: seed },
             last_slept_ms: None,
@@ -309,6 +312,10 @@ impl Core {
         for symbol in ask.proposal.symbols() {
             self.follow(symbol, now);
         }
+        if ask.proposal.joins_assets() {
+            self.rates_asked = Some(now);
+            self.watch.collateral = true;
+        }
         let judgement = match self.judge(&ask, now) {
             Ok(judgement) => judgement,
             Err(not_ready) if self.may_wait(&ask, &not_ready) => {
@@ -322,19 +329,25 @@ impl Core {
         outputs.push(Output::Answer { ticket, answer });
     }
 
-    /// A question about a listed symbol that is not followed yet waits for its first mark; exits
-    /// never wait.
+    /// A question about a listed symbol that is not followed yet waits for its first mark, one about
+    /// multi-assets mode for rates; exits never wait.
     fn may_wait(&self, ask: &Ask, not_ready: &NotReady) -> bool {
-        let only_marks = not_ready
-            .planes
-            .iter()
-            .all(|status| status.plane == Plane::Marks);
+        let only = |plane| {
+            let mut planes = not_ready.planes.iter();
+            planes.all(|status| status.plane == plane)
+        };
+        if ask.proposal.joins_assets() {
+            return only(Plane::Collateral) && self.waiting.len() < WAITING_MAX;
+        }
         let symbols = ask.proposal.symbols();
         let unseen = symbols.iter().any(|symbol| {
             self.mirror.mark_meta(symbol.as_str()).is_none()
                 && self.mirror.rules(symbol.as_str()).is_some()
         });
-        only_marks && unseen && !ask.proposal.only_reduces() && self.waiting.len() < WAITING_MAX
+        only(Plane::Marks)
+            && unseen
+            && !ask.proposal.only_reduces()
+            && self.waiting.len() < WAITING_MAX
     }
 
     fn answer_waiting(&mut self, now: Now, outputs: &mut Vec<Output>) {
@@ -402,6 +415,9 @@ impl Core {
         }
         let symbol = symbols.first().copied();
         let view = self.mirror.view(now, Needs { symbol })?;
+        if ask.proposal.joins_assets() {
+            self.mirror.rates_ready(now)?;
+        }
         Ok(guard::decide(&view, &ask.proposal, &self.context(ask)))
     }
 
@@ -493,7 +509,10 @@ impl Core {
         symbols.retain(|symbol| self.mirror.rules(symbol.as_str()).is_some());
         self.watch.symbols = symbols;
         self.watch.exposed = self.mirror.is_exposed();
-        self.watch.collateral = self.mirror.book().asset_mode() == AssetMode::Multi;
+        let asked = |asked: Now| now.since_ms(asked) < ASKED_MS;
+        self.rates_asked = self.rates_asked.filter(|at| asked(*at));
+        let joint = self.mirror.book().asset_mode() == AssetMode::Multi;
+        self.watch.collateral = joint || self.rates_asked.is_some();
     }
 }
 

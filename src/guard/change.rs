@@ -105,7 +105,7 @@ fn refusal(case: &ChangeCase<'_>) -> Result<Option<String>, Unknown> {
             direction,
         } => position_margin_refusal(case, symbol, *position_side, *amount, *direction),
         Change::PositionMode { mode } => Ok(position_mode_refusal(case, *mode)),
-        Change::MultiAssetsMargin { mode } => Ok(asset_mode_refusal(case, *mode)),
+        Change::MultiAssetsMargin { mode } => asset_mode_refusal(case, *mode),
         Change::TransferOut { asset, amount } => transfer_refusal(case, asset.as_str(), *amount),
     }
 }
@@ -236,10 +236,11 @@ fn position_mode_refusal(case: &ChangeCase<'_>, mode: PositionMode) -> Option<St
         })
 }
 
-fn asset_mode_refusal(case: &ChangeCase<'_>, mode: AssetMode) -> Option<String> {
+fn asset_mode_refusal(case: &ChangeCase<'_>, mode: AssetMode) -> Result<Option<String>, Unknown> {
     let book = case.desk.view.book();
     if book.asset_mode() == mode {
-        return Some("the account is in this asset mode already (-4171)".to_owned());
+        let message = "the account is in this asset mode already (-4171)";
+        return Ok(Some(message.to_owned()));
     }
     let isolated = book.symbols().find(|(_, state)| {
         !state.legs.is_flat()
@@ -248,17 +249,41 @@ fn asset_mode_refusal(case: &ChangeCase<'_>, mode: AssetMode) -> Option<String> 
                 .is_some_and(|settings| settings.margin_mode == MarginMode::Isolated)
     });
     if let (AssetMode::Multi, Some((symbol, _))) = (mode, isolated) {
-        return Some(format!(
+        return Ok(Some(format!(
             "multi-assets mode has no isolated positions, and {symbol} is one (-4167)"
-        ));
+        )));
     }
-    let orders = case.desk.view.mirror().orders().len();
-    (orders > 0).then(|| {
-        format!(
+    let mirror = case.desk.view.mirror();
+    let orders = mirror
+        .orders()
+        .len()
+        .saturating_add(mirror.reservations().len());
+    if orders > 0 {
+        return Ok(Some(format!(
             "the asset mode cannot change while {} work (-4170)",
             words::orders(orders)
-        )
-    })
+        )));
+    }
+    let owed = book.assets().find(|asset| {
+        let balances = book.balances(asset.as_str());
+        balances.is_some_and(|(wallet, _)| wallet.is_negative())
+    });
+    if let (AssetMode::Single, Some(asset)) = (mode, owed) {
+        return Ok(Some(format!(
+            "single-asset mode has no debts, and the {asset} balance is below zero (-4172)"
+        )));
+    }
+    Ok(case
+        .after
+        .filter(|after| after.initial_margin > after.margin_balance)
+        .map(|after| {
+            format!(
+                "the {} pool would need {} of initial margin and have {} (-4169)",
+                after.asset,
+                words::money(after.initial_margin),
+                words::money(after.margin_balance)
+            )
+        }))
 }
 
 fn transfer_refusal(

@@ -3,6 +3,8 @@
 //! Owns: how findings become a decision, and what a full judgement is made of.
 //! Must not know: how any figure is computed, in which states a question is judged.
 
+use std::cmp::Reverse;
+
 use super::contagion::position_changes;
 use super::desk::Desk;
 use super::exit::is_exit;
@@ -17,9 +19,9 @@ use super::verdict::{
 };
 use super::words;
 use super::worst::dies_together;
-use crate::margin::account::{Asset, Symbol};
+use crate::margin::account::{Asset, AssetMode, Symbol};
 use crate::margin::amount::Amount;
-use crate::margin::book::Unknown;
+use crate::margin::book::{Book, Unknown};
 use crate::margin::change::Change;
 use crate::margin::contribution::Missing;
 use crate::margin::order::OrderIntent;
@@ -73,7 +75,7 @@ fn judge(desk: &Desk<'_>, proposal: &Proposal) -> Judgement {
         ..empty(context.ladder)
     };
     judgement.findings.extend(
-        unsupported(view, proposal)
+        unsupported(view)
             .map(|message| rules::plain(Code::UnsupportedAccount, proposal.symbol(), message)),
     );
     if let Err(error) = look_at_pools(desk, proposal, &mut judgement) {
@@ -92,24 +94,13 @@ fn judge(desk: &Desk<'_>, proposal: &Proposal) -> Judgement {
     conclude(judgement, proposal)
 }
 
-/// An account, or a change into one, of a kind whose figures would be wrong.
-fn unsupported(view: &LiveView<'_>, proposal: &Proposal) -> Option<String> {
-    if let Some(unsupported) = view.mirror().unsupported() {
-        return Some(format!(
+/// An account of a kind whose figures would be wrong.
+fn unsupported(view: &LiveView<'_>) -> Option<String> {
+    view.mirror().unsupported().map(|unsupported| {
+        format!(
             "This account uses {unsupported}, which crossguard does not model yet: its figures \
              would be wrong."
-        ));
-    }
-    let Some(Change::MultiAssetsMargin { mode }) = proposal.change() else {
-        return None;
-    };
-    let book = view.book();
-    let held = book.symbols().any(|(_, state)| !state.legs.is_flat());
-    // With nothing held there is nothing to be wrong about.
-    (held && *mode != book.asset_mode()).then(|| {
-        "What the open positions would be worth in the other asset mode is not modelled: close \
-         them first, or change the mode without asking."
-            .to_owned()
+        )
     })
 }
 
@@ -350,7 +341,8 @@ fn orders_in<'p>(
     Ok((places, here))
 }
 
-/// The pools a proposal touches. A change of the whole account shows the pool that holds most.
+/// The pools a proposal touches. A change of the whole account shows the pool that holds most; one
+/// into single-asset mode touches every pool that it makes.
 fn pools_of<'a>(desk: &Desk<'a>, proposal: &'a Proposal) -> Result<Vec<&'a Asset>, Unknown> {
     let mut pools: Vec<&Asset> = Vec::new();
     let book = desk.view.book();
@@ -365,15 +357,27 @@ fn pools_of<'a>(desk: &Desk<'a>, proposal: &'a Proposal) -> Result<Vec<&'a Asset
     }
     match proposal.change() {
         Some(Change::TransferOut { asset, .. }) => pools.push(asset),
+        Some(Change::MultiAssetsMargin {
+            mode: AssetMode::Single,
+        }) => {
+            pools.extend(book.collateral_in_use());
+            pools.sort_by_key(|asset| Reverse((holds(book, asset), wallet_of(book, asset))));
+        }
         Some(Change::PositionMode { .. } | Change::MultiAssetsMargin { .. }) => {
-            let largest = book
-                .assets()
-                .max_by_key(|asset| book.balances(asset.as_str()).map(|(wallet, _)| wallet));
-            pools.extend(largest);
+            pools.extend(book.assets().max_by_key(|asset| wallet_of(book, asset)));
         }
         _ => {}
     }
     Ok(pools)
+}
+
+fn wallet_of(book: &Book, asset: &Asset) -> Option<Amount> {
+    book.balances(asset.as_str()).map(|(wallet, _)| wallet)
+}
+
+fn holds(book: &Book, asset: &Asset) -> bool {
+    book.symbols()
+        .any(|(_, state)| !state.legs.is_flat() && state.margin_asset.as_ref() == Some(asset))
 }
 
 /// Puts the figures of a look into the judgement.

@@ -22,10 +22,11 @@ use crate::margin::book::Unknown;
 use crate::margin::book::WhatIf;
 use crate::margin::change::{self as projection, Change};
 use crate::margin::contribution::Missing;
+use crate::margin::cost::order_cost;
 use crate::margin::order::OrderIntent;
 use crate::margin::pool::PoolAssessment;
 use crate::margin::position::assess_positions;
-use crate::margin::project::{ExposureChange, fill, order_cost};
+use crate::margin::project::{ExposureChange, fill};
 
 /// How thoroughly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -4,7 +4,7 @@
 //! exchange itself lets only reduce.
 //! Must not know: the account, policy.
 
-use crate::margin::account::{MarginMode, Symbol};
+use crate::margin::account::{AssetMode, MarginMode, Symbol};
 use crate::margin::change::Change;
 use crate::margin::order::OrderIntent;
 
@@ -32,6 +32,17 @@ impl From<OrderIntent> for Proposal {
 }
 
 impl Proposal {
+    /// True for a change into multi-assets mode.
+    #[must_use]
+    pub const fn joins_assets(&self) -> bool {
+        matches!(
+            self,
+            Self::Change(Change::MultiAssetsMargin {
+                mode: AssetMode::Multi
+            })
+        )
+    }
+
     /// Its orders; none for a change.
     #[must_use]
     pub fn orders(&self) -> &[OrderIntent] {

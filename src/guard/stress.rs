@@ -178,7 +178,7 @@ pub(super) fn run(
         } else {
             loss
         }),
-        depegged: (what_if.book().asset_mode() == AssetMode::Single
+        depegged: (what_if.asset_mode() == AssetMode::Single
             && scenario.shock.collateral.contains_key(after.asset.as_str()))
         .then(|| after.asset.clone()),
     })

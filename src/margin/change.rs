@@ -82,8 +82,9 @@ impl Change {
     }
 }
 
-/// Puts a change into the account that would be. A change of position or asset mode moves nothing:
-/// the exchange makes it only while nothing is held.
+/// Puts a change into the account that would be. A change of position mode moves nothing: the exchange
+/// makes it only while nothing is held. A change of asset mode puts the same balances and crossed
+/// positions into one pool, or into one for each asset.
 ///
 /// Source: margin-math §10 and §11. A lower leverage raises initial margin at once and moves no
 /// liquidation price; isolated margin comes out of the shared wallet and goes back there.
@@ -95,6 +96,10 @@ pub fn apply(what_if: &mut WhatIf<'_>, change: &Change) -> Result<(), Unknown> {
         if asset == what_if.asset() {
             what_if.move_wallet(amount.negated())?;
         }
+        return Ok(());
+    }
+    if let Change::MultiAssetsMargin { mode } = change {
+        what_if.set_asset_mode(*mode);
         return Ok(());
     }
     let Some(symbol) = change.symbol() else {
@@ -190,13 +195,9 @@ pub fn withdrawable(pool: &PoolAssessment) -> Result<Amount, ArithmeticError> {
     if !pool.available_balance.is_positive() {
         return Ok(Amount::ZERO);
     }
-    let isolated_orders = pool
-        .margin_balance
-        .minus(pool.initial_margin)?
-        .minus(pool.available_balance)?;
     let above = pool
         .cross_wallet_balance
-        .minus(isolated_orders)?
+        .minus(pool.isolated_open_order_initial_margin)?
         .minus(pool.maintenance_margin)?;
     Ok(above.min(pool.available_balance).max(Amount::ZERO))
 }

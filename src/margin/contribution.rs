@@ -7,6 +7,7 @@
 use super::account::{Leg, MarginMode, PositionMode, PositionSide, SymbolState};
 use super::amount::{Amount, ArithmeticError, Leverage, MarkPrice, Notional, Rate, quotient};
 use super::bracket::BracketTable;
+use super::pool::Totals;
 
 /// Why a symbol's figures cannot be computed. Whatever depends on them is unknown too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
@@ -28,6 +29,21 @@ pub enum Missing {
     Arithmetic(#[from] ArithmeticError),
 }
 
+/// Isolated positions with automatic margin addition: near their liquidation they take what the pool
+/// has available, so for risk they count as crossed, each with its own wallet beside the shared one.
+/// What the exchange lets orders use counts them as isolated.
+///
+/// Source: margin-math §10 (the amount that flows in is not published; crossed is the careful end).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AutoAdded {
+    /// Their isolated wallets: money that stands with the pool without being shared.
+    pub wallet: Amount,
+    /// Their part of the unrealised profit.
+    pub unrealized_pnl: Amount,
+    /// Their part of the initial margin of positions: their wallets carry it, not the pool.
+    pub initial_margin: Amount,
+}
+
 /// One symbol's share in the sums of its pool. All money is in the pool's asset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Contribution {
@@ -47,6 +63,9 @@ pub struct Contribution {
     pub isolated_open_order_initial_margin: Amount,
     /// Money assigned to isolated positions: this pool cannot take it.
     pub isolated_wallet: Amount,
+    /// What stands behind isolated positions that draw on the pool by themselves, and counts for
+    /// risk; see [`AutoAdded`].
+    pub auto_added: AutoAdded,
     /// How headroom changes when the price rises by its own size, in the tiers of the mark.
     pub slope: Amount,
     /// The same in the lowest tiers: the steepest loss of a fall.
@@ -61,6 +80,21 @@ pub struct Contribution {
     pub edge_below: Option<Rate>,
     /// The nearest price above the mark at which a leg changes tier, as a multiple of the mark.
     pub edge_above: Option<Rate>,
+}
+
+impl From<&Totals> for Contribution {
+    fn from(totals: &Totals) -> Self {
+        Self {
+            notional_gross: totals.notional_gross,
+            unrealized_pnl: totals.unrealized_pnl,
+            maintenance_margin: totals.maintenance_margin,
+            position_initial_margin: totals.position_initial_margin,
+            open_order_initial_margin: totals.open_order_initial_margin,
+            isolated_open_order_initial_margin: totals.isolated_open_order_initial_margin,
+            auto_added: totals.auto_added,
+            ..Self::default()
+        }
+    }
 }
 
 impl Contribution {
@@ -103,11 +137,20 @@ impl Contribution {
             }
             MarginMode::Crossed => {
                 sum.open_order_initial_margin = open_order_margin;
+                let draws = settings.margin_mode == MarginMode::Isolated;
                 if !state.legs.is_flat() {
                     let mark = state.mark.ok_or(Missing::Mark)?;
                     let brackets = state.brackets.as_ref().ok_or(Missing::Brackets)?;
                     for (_, leg) in state.legs.held() {
                         sum.add_crossed_leg(leg, mark, brackets, settings.leverage)?;
+                        if draws {
+                            sum.auto_added.wallet =
+                                sum.auto_added.wallet.plus(leg.isolated_wallet)?;
+                        }
+                    }
+                    if draws {
+                        sum.auto_added.unrealized_pnl = sum.unrealized_pnl;
+                        sum.auto_added.initial_margin = sum.position_initial_margin;
                     }
                 }
             }
@@ -199,6 +242,17 @@ impl Contribution {
                 other.isolated_open_order_initial_margin,
             )?,
             isolated_wallet: money(self.isolated_wallet, other.isolated_wallet)?,
+            auto_added: AutoAdded {
+                wallet: money(self.auto_added.wallet, other.auto_added.wallet)?,
+                unrealized_pnl: money(
+                    self.auto_added.unrealized_pnl,
+                    other.auto_added.unrealized_pnl,
+                )?,
+                initial_margin: money(
+                    self.auto_added.initial_margin,
+                    other.auto_added.initial_margin,
+                )?,
+            },
             slope: money(self.slope, other.slope)?,
             slope_lowest: money(self.slope_lowest, other.slope_lowest)?,
             slope_highest: money(self.slope_highest, other.slope_highest)?,

@@ -223,6 +223,8 @@ proptest! {
                 running.change(id, |state| state.mark = mark);
             }
         }
+        let sheet = running.balance_sheet(&Asset::usd()).unwrap();
+        prop_assert_eq!(running.balance_sheet_anew(&Asset::usd()).unwrap(), sheet);
         let mut anew = running.clone();
         anew.rebuild();
         prop_assert_eq!(assess(&running), assess(&anew));

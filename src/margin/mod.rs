@@ -15,12 +15,14 @@
 
 pub mod account;
 pub mod amount;
+mod anew;
 pub mod attribution;
 pub mod book;
 pub mod bracket;
 pub mod change;
 pub mod collateral;
 pub mod contribution;
+pub mod cost;
 pub mod explain;
 pub mod liquidation;
 pub mod order;

@@ -21,8 +21,10 @@ use super::account::{AssetMode, Symbol, SymbolState};
 use super::amount::{Amount, ArithmeticError, Notional, Rate};
 use super::contribution::{Contribution, Missing};
 
+pub(in crate::margin) use figures::Totals;
 pub use figures::{
-    AdverseMove, CollateralFigures, CommonMove, FirstKiller, PoolAssessment, Survival, WalletAtRisk,
+    AdverseMove, BalanceSheet, CollateralFigures, CommonMove, FirstKiller, PoolAssessment,
+    Survival, WalletAtRisk,
 };
 pub(in crate::margin) use joint::{JointView, Part};
 pub(in crate::margin) use view::PoolView;
@@ -43,7 +45,7 @@ impl SymbolId {
 #[derive(Debug, Clone)]
 pub struct Pool {
     /// Whether it stands alone: then its symbols are ordered by what they really lose.
-    mode: AssetMode,
+    pub(super) mode: AssetMode,
     /// The balance that crossed positions share; `None` until it is known.
     pub(super) cross_wallet_balance: Option<Amount>,
     /// The whole wallet balance, isolated wallets included.

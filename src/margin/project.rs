@@ -17,7 +17,7 @@ use super::amount::{
     Rate, exact_mul, exact_sub, quotient, round,
 };
 use super::book::{Unknown, WhatIf};
-use super::contribution::{Missing, present_notional};
+use super::contribution::Missing;
 use super::order::{OrderIntent, OrderKind};
 
 /// What a projection takes for granted.
@@ -107,7 +107,7 @@ pub fn fill(
     let quantity = quantity_that_fills(intent, before);
     let after = LegAfter::of(before, intent.side, quantity, price, settings.leverage)?;
     let fee = price.times(quantity)?.times(assumptions.taker_fee)?;
-    let (leg, wallet_change) = after.settle(settings.risk_mode(), before)?;
+    let (leg, wallet_change) = after.settle(settings.margin_mode, before)?;
     *state.legs.get_mut(position_side) = leg;
     let exposure = exposure_change(before.quantity, leg.quantity);
     what_if.replace(symbol, state, wallet_change.minus(fee)?)?;
@@ -314,92 +314,6 @@ fn exposure_change(before: Quantity, after: Quantity) -> ExposureChange {
     } else {
         ExposureChange::Neutral
     }
-}
-
-/// What the exchange asks for a new order before it accepts it, in the pool's asset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OrderCost {
-    /// Initial margin that the order adds by the netting rule, and the loss it opens with.
-    pub cost: Amount,
-    /// Positions and orders together afterwards, which the position cap counts.
-    pub present_notional: Notional,
-}
-
-/// Cost = added initial margin + open loss.
-///
-/// Source: margin-math §4.4 (vectors D01, D05, D07, D11) with the assuming prices of §4.5: limit
-/// buys at their price; sells at the higher of 1.0015 × last (the mark stands in), mark and price;
-/// market buys at the assumed price of this guard. Conditional orders cost nothing until they
-/// fire (§4.7) and are not asked here.
-///
-/// # Errors
-/// What is not known of the symbol.
-pub fn order_cost(
-    state: &SymbolState,
-    mode: PositionMode,
-    intent: &OrderIntent,
-    fill: &Fill,
-) -> Result<OrderCost, Missing> {
-    let settings = state.settings.ok_or(Missing::Settings)?;
-    let mark = state.mark.ok_or(Missing::Mark)?.price();
-    let before = present_notional(state, mode)?;
-    let price = assuming_price(intent, mark, fill.price)?;
-    let added = price.times(fill.quantity)?;
-    let mut with_order = state.clone();
-    if !intent.only_reduces() {
-        let resting = &mut with_order.resting;
-        let (notional, quantity) = match intent.side {
-            Side::Buy => (&mut resting.buy_notional, &mut resting.buy_quantity),
-            Side::Sell => (&mut resting.sell_notional, &mut resting.sell_quantity),
-        };
-        *notional = notional.plus(added)?;
-        *quantity = quantity.plus(fill.quantity)?;
-    }
-    let after = present_notional(&with_order, mode)?;
-    let added_margin = after
-        .minus(before)?
-        .over(settings.leverage)?
-        .max(Amount::ZERO);
-    let open_loss = if intent.only_reduces() {
-        Amount::ZERO
-    } else {
-        open_loss(intent, mark, fill.quantity)?
-    };
-    Ok(OrderCost {
-        cost: added_margin.plus(open_loss)?,
-        present_notional: after,
-    })
-}
-
-fn assuming_price(
-    intent: &OrderIntent,
-    mark: Price,
-    fill_price: Price,
-) -> Result<Price, ArithmeticError> {
-    let limit = intent.kind.limit_price();
-    match intent.side {
-        Side::Buy => Ok(limit.unwrap_or(fill_price)),
-        Side::Sell => {
-            let above_last = mark.moved(Rate::new(Decimal::new(15, 4)))?;
-            Ok(limit.map_or(above_last, |limit| limit.max(above_last)))
-        }
-    }
-}
-
-/// The loss an order opens with: quantity × how far its price is on the losing side of the mark.
-fn open_loss(
-    intent: &OrderIntent,
-    mark: Price,
-    quantity: Quantity,
-) -> Result<Amount, ArithmeticError> {
-    let Some(price) = intent.kind.limit_price() else {
-        return Ok(Amount::ZERO);
-    };
-    let adverse = match intent.side {
-        Side::Buy => price.minus(mark)?,
-        Side::Sell => mark.minus(price)?,
-    };
-    Ok(adverse.max(Price::ZERO).times(quantity)?.as_amount())
 }
 
 /// The same order in isolated mode with the same ticket.

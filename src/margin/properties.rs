@@ -232,6 +232,8 @@ proptest! {
                 running.change(id, |state| state.mark = mark);
             }
         }
+        let sheet = running.balance_sheet(&usdt()).unwrap();
+        prop_assert_eq!(running.balance_sheet_anew(&usdt()).unwrap(), sheet);
         let mut anew = running.clone();
         anew.rebuild();
         prop_assert_eq!(assess(&running), assess(&anew));

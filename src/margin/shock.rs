@@ -133,7 +133,7 @@ pub fn shocked(
         outcome.margin_balance = outcome.margin_balance.plus(gain)?;
         outcome.maintenance_margin = outcome.maintenance_margin.plus(maintenance)?;
     }
-    if what_if.book().asset_mode() == AssetMode::Multi {
+    if what_if.asset_mode() == AssetMode::Multi {
         let lost = depegged(what_if, shock)?;
         outcome.margin_balance = outcome.margin_balance.minus(lost)?;
     }
@@ -142,7 +142,7 @@ pub fn shocked(
 
 /// What a gain of an asset adds to the pool.
 fn gained(what_if: &WhatIf<'_>, asset: &Asset, gain: Amount) -> Result<Amount, Unknown> {
-    if what_if.book().asset_mode() == AssetMode::Single || gain.is_negative() {
+    if what_if.asset_mode() == AssetMode::Single || gain.is_negative() {
         return what_if.in_pool_money(asset, gain);
     }
     let rate = what_if.book().collateral(asset.as_str()).rate;

@@ -65,6 +65,8 @@ impl<'a> AssetChange<'a> {
 #[derive(Debug, Clone)]
 pub struct WhatIf<'a> {
     book: &'a Book,
+    /// The asset mode in this state.
+    asset_mode: AssetMode,
     /// In the margin asset of the symbol that is asked about.
     change: AssetChange<'a>,
     /// In the other assets that share its pool; only in multi-assets mode.
@@ -75,6 +77,7 @@ impl<'a> WhatIf<'a> {
     pub(super) const fn new(book: &'a Book, asset: &'a Asset) -> Self {
         Self {
             book,
+            asset_mode: book.asset_mode(),
             change: AssetChange::none(asset),
             others: Vec::new(),
         }
@@ -86,6 +89,18 @@ impl<'a> WhatIf<'a> {
         self.book
     }
 
+    /// Single-asset or multi-assets, in this state.
+    #[must_use]
+    pub const fn asset_mode(&self) -> AssetMode {
+        self.asset_mode
+    }
+
+    /// Puts the account into another asset mode: the pool is then the one of all assets, or the one
+    /// of the asset it was made for.
+    pub const fn set_asset_mode(&mut self, mode: AssetMode) {
+        self.asset_mode = mode;
+    }
+
     /// The margin asset of the symbol it was made for.
     #[must_use]
     pub const fn asset(&self) -> &'a Asset {
@@ -95,7 +110,7 @@ impl<'a> WhatIf<'a> {
     /// True when positions margined in this asset belong to the pool in question.
     #[must_use]
     pub fn shares_pool(&self, asset: &Asset) -> bool {
-        match self.book.asset_mode() {
+        match self.asset_mode {
             AssetMode::Single => self.change.asset == asset,
             AssetMode::Multi => true,
         }
@@ -230,7 +245,7 @@ impl<'a> WhatIf<'a> {
     /// # Errors
     /// What is not known.
     pub fn assess(&self, horizon: Rate) -> Result<PoolAssessment, Unknown> {
-        let figures = match self.book.asset_mode() {
+        let figures = match self.asset_mode {
             AssetMode::Single => self.single()?.assess(horizon),
             AssetMode::Multi => self.joint()?.assess(horizon),
         };
@@ -242,7 +257,7 @@ impl<'a> WhatIf<'a> {
     /// # Errors
     /// What is not known.
     pub fn available_balance(&self) -> Result<Amount, Unknown> {
-        match self.book.asset_mode() {
+        match self.asset_mode {
             AssetMode::Single => Ok(self.single()?.available_balance()?),
             AssetMode::Multi => {
                 let available = self.joint()?.available_usd()?;
@@ -259,7 +274,7 @@ impl<'a> WhatIf<'a> {
     /// # Errors
     /// What is not known.
     pub fn in_pool_money(&self, asset: &Asset, amount: Amount) -> Result<Amount, Unknown> {
-        match self.book.asset_mode() {
+        match self.asset_mode {
             AssetMode::Single => Ok(amount),
             AssetMode::Multi => {
                 let rate = self.book.collateral(asset.as_str()).rate;
@@ -274,7 +289,7 @@ impl<'a> WhatIf<'a> {
     /// # Errors
     /// What is not known.
     pub fn maintenance_margin(&self) -> Result<Amount, Unknown> {
-        match self.book.asset_mode() {
+        match self.asset_mode {
             AssetMode::Single => Ok(self.single()?.sums.maintenance_margin),
             AssetMode::Multi => Ok(self.joint()?.maintenance_margin()?),
         }
@@ -291,7 +306,7 @@ impl<'a> WhatIf<'a> {
         let Some(id) = self.book.id(symbol.as_str()) else {
             return Ok(None);
         };
-        let prices = match self.book.asset_mode() {
+        let prices = match self.asset_mode {
             AssetMode::Single => self.single()?.liquidation_prices(id),
             AssetMode::Multi => self.joint()?.liquidation_prices(id),
         };

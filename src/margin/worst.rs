@@ -78,7 +78,7 @@ pub fn fill_orders(
         wallet_change = wallet_change.minus(fee)?;
         let leg = state.legs.get_mut(position_side);
         add_to(leg, side, opened)?;
-        if settings.risk_mode() == MarginMode::Isolated {
+        if settings.margin_mode == MarginMode::Isolated {
             // The whole of it counts as opened: what a reversal would give back is not counted.
             let margin = opened.cost.over(settings.leverage)?;
             leg.isolated_wallet = leg.isolated_wallet.plus(margin)?;

@@ -110,6 +110,22 @@ impl Mirror {
         }
     }
 
+    /// Whether the rates of all assets that count are fresh, whatever the asset mode: what a change into
+    /// multi-assets mode rests on beyond a view.
+    ///
+    /// # Errors
+    /// [`NotReady`] names the plane and the asset.
+    pub fn rates_ready(&self, now: Now) -> Result<(), NotReady> {
+        let reason = self.rates_staleness(now, None);
+        if reason.is_none() {
+            return Ok(());
+        }
+        let status = self.status_with(Plane::Collateral, now, reason);
+        Err(NotReady {
+            planes: vec![status],
+        })
+    }
+
     /// Every plane's freshness; marks are those of held symbols and of `symbol`.
     #[must_use]
     pub fn planes(&self, now: Now, symbol: Option<&Symbol>) -> Vec<PlaneStatus> {

@@ -111,6 +111,13 @@ fn market(verb: &str, words: &mut Cursor, tables: &Tables) -> Option<Result<Stat
             })
         }),
         "brackets" => brackets(words, tables),
+        "notional-coef" => named(words).and_then(|symbol| {
+            Ok(Statement::NotionalCoef {
+                symbol,
+                coefficient: words.positive("a multiple such as `1.5`")?,
+                tells_default: words.take("default"),
+            })
+        }),
         "index" => index(words),
         "mark" => named(words).and_then(|symbol| {
             Ok(Statement::Mark {

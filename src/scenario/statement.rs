@@ -49,6 +49,16 @@ pub enum Statement {
         /// Fraction put on when the asset is owed.
         ask_buffer: Decimal,
     },
+    /// `notional-coef NAME FACTOR [default]`: the account's brackets are a multiple of the default
+    /// ones, and the exchange says so.
+    NotionalCoef {
+        /// Contract.
+        symbol: String,
+        /// The multiple.
+        coefficient: Decimal,
+        /// It tells the default brackets beside it instead of the account's own.
+        tells_default: bool,
+    },
     /// `leverage NAME 20x`.
     Leverage {
         /// Contract.

@@ -116,6 +116,8 @@ pub(crate) struct Contract {
     pub(crate) percent_price: Fixed,
     pub(crate) funding_hours: u32,
     pub(crate) brackets: Brackets,
+    /// `notionalCoef`, and whether the brackets that are told are the default ones beside it.
+    pub(crate) coefficient: Option<(Fixed, bool)>,
     pub(crate) mark: Fixed,
     pub(crate) last: Fixed,
     pub(crate) funding_rate: Fixed,
@@ -156,6 +158,7 @@ impl Contract {
             percent_price: number("percent-price", line.percent_price)?,
             funding_hours: line.funding_hours,
             brackets: Brackets::default(),
+            coefficient: None,
             mark: Fixed::ZERO,
             last: Fixed::ZERO,
             funding_rate: Fixed::ZERO,

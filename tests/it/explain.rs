@@ -253,7 +253,32 @@ fn every_formula_of_a_multi_assets_account_gives_its_figure() {
             "pool USD distance",
         ],
     );
+    // Longs only, on less: a common fall ends it, through a tier and where USDT is owed.
+    let longs = HELD.replace("-3 @", "+3 @").replace("-0.5 @", "+0.5 @");
+    let poor = "wallet USDT 9000\nwallet USDC 5000\n";
+    let names = checked(&format!("{CONTRACTS}{longs}{RATES}{poor}"));
+    all_in(&names, &["pool USD commonMove", "pool USD distance"]);
+    // Shorts only: a common rise does.
+    let shorts = HELD.replace("+0.8 @", "-0.8 @");
+    let names = checked(&format!("{CONTRACTS}{shorts}{RATES}"));
+    all_in(&names, &["pool USD commonMove"]);
     checked(&format!("mode hedge\n{CONTRACTS}{HEDGED}{RATES}"));
+}
+
+#[test]
+fn every_formula_of_an_isolated_position_that_draws_on_the_pool_gives_its_figure() {
+    let drawing = "margin SOLUSDT isolated\npos SOLUSDT isolated 10x +40 @ 150 wallet 900\n\
+                   auto-add SOLUSDT on\n";
+    let names = checked(&format!("{CONTRACTS}{drawing}{HELD}"));
+    all_in(
+        &names,
+        &[
+            "BTCUSDT liquidationBelow",
+            "pool USDT marginBalance",
+            "pool USDT availableBalance",
+            "pool USDT commonMove",
+        ],
+    );
 }
 
 #[test]

@@ -52,6 +52,7 @@ mod random_accounts;
 mod real_brackets;
 mod recovery;
 mod rig;
+mod scenario_figures;
 mod scenarios;
 mod second_ledger;
 mod sim_client;

@@ -67,6 +67,7 @@ impl Rig {
         }));
         rig.tell(Event::KeyAccepted { at });
         rig.tell(Event::Rules(rig.read(vec![])));
+        rig.tell(Event::AutoExchange(thresholds()));
         rig.tell(Event::Brackets(rig.read(vec![])));
         rig.tell_config();
         rig.tell(Event::SymbolSettings(rig.read(vec![])));
@@ -284,6 +285,11 @@ impl Rig {
                 symbol: name,
                 tiers,
             } => drop(self.play_brackets(name, tiers)),
+            Statement::NotionalCoef {
+                symbol: name,
+                coefficient,
+                tells_default,
+            } => self.play_coefficient(name, *coefficient, *tells_default),
             Statement::Wallet {
                 asset: name,
                 amount,
@@ -414,6 +420,29 @@ impl Rig {
         });
         self.tell(Event::Rules(self.read(all)));
         self.settings(&line.symbol, |_| {});
+    }
+
+    /// What the exchange says of brackets that are a multiple: the multiple, the tables as it tells
+    /// them, the largest notional at the leverage in force.
+    fn play_coefficient(&mut self, name: &str, coefficient: Decimal, tells_default: bool) {
+        let state = self.core.mirror().book().state(name).unwrap();
+        let own = state.brackets.clone().unwrap();
+        let told = if tells_default {
+            own.multiplied(Rate::new(Decimal::ONE / coefficient))
+                .unwrap()
+        } else {
+            own.as_ref().clone()
+        };
+        let multiple = vec![(symbol(name), Rate::new(coefficient))];
+        self.tell(Event::BracketCoefficients(multiple));
+        let row = SymbolBrackets {
+            symbol: symbol(name),
+            table: Ok(Arc::new(told)),
+        };
+        self.tell(Event::Brackets(self.read(vec![row])));
+        self.settings(name, |settings| {
+            settings.notional_max = own.notional_max_at(settings.leverage);
+        });
     }
 
     /// Plays a `brackets` line and says what came of it.
@@ -602,6 +631,16 @@ impl Rig {
     }
 }
 
+/// Of regular accounts today: −5,000 of a dollar coin, −0.1 BTC (margin-math §15).
+fn thresholds() -> Vec<AutoExchange> {
+    let rows = [("USDT", -50_000), ("USDC", -50_000), ("BTC", -1)];
+    rows.map(|(name, tenths)| AutoExchange {
+        asset: asset(name),
+        below: Some(Amount::new(Decimal::new(tenths, 1))),
+    })
+    .to_vec()
+}
+
 fn margin_mode(margin_type: MarginType) -> MarginMode {
     match margin_type {
         MarginType::Crossed => MarginMode::Crossed,
@@ -609,7 +648,8 @@ fn margin_mode(margin_type: MarginType) -> MarginMode {
     }
 }
 
-fn side_of(side: scenario::PositionSide) -> PositionSide {
+/// A leg as scenarios name it.
+pub(crate) fn side_of(side: scenario::PositionSide) -> PositionSide {
     match side {
         scenario::PositionSide::Both => PositionSide::Both,
         scenario::PositionSide::Long => PositionSide::Long,

@@ -8,18 +8,21 @@
 use std::fs;
 use std::path::Path;
 
-use crossguard::margin::account::PositionSide;
-use crossguard::margin::amount::{Leverage, Notional, Rate, parse, round};
-use crossguard::margin::liquidation::{Direction, LiquidationPrices};
-use crossguard::margin::pool::{PoolAssessment, Survival};
-use crossguard::margin::position::{PositionAssessment, assess_positions};
-use crossguard::margin::project::{Assumptions, fill, isolated_twin, order_cost};
-use crossguard::scenario::{Scenario, Statement};
+use crossguard::guard::proposal::Proposal;
+use crossguard::guard::verdict::Code;
+use crossguard::margin::account::{AssetMode, MarginMode, PositionMode, PositionSide};
+use crossguard::margin::amount::{Amount, Leverage, Notional, Rate, parse, round};
+use crossguard::margin::change::{self, Change, MarginMove};
+use crossguard::margin::cost::{largest_order, order_cost};
+use crossguard::margin::position::assess_positions;
+use crossguard::margin::project::{Assumptions, fill, isolated_twin};
+use crossguard::scenario::{self, MarginType, Scenario, Statement};
 use crossguard::sim::Ledger;
 use rust_decimal::Decimal;
 
 use crate::real_brackets::table_lines;
-use crate::rig::{Rig, asset, symbol, wanted};
+use crate::rig::{Rig, asset, side_of, symbol, wanted};
+use crate::scenario_figures::{first_killer, leg_figure, pool_figure};
 use crate::second_ledger::{pool_by_ledger, position_by_ledger};
 
 /// What an account is made of: the engine's copy and the simulator's.
@@ -98,6 +101,7 @@ fn hold(both: &mut Both, expectation: &str) -> Result<bool, String> {
         "bracket" => hold_bracket(&both.rig, rest).map(|()| false),
         "order" => hold_order(&both.rig, rest).map(|()| false),
         "check" => hold_check(&mut both.rig, rest).map(|()| false),
+        "change" => hold_change(&mut both.rig, rest).map(|()| false),
         other => Err(format!("unknown subject {other}")),
     }
 }
@@ -135,71 +139,6 @@ fn by_the_ledger(found: &str) -> String {
     format!("by the simulator's ledger: {found}")
 }
 
-fn first_killer(pool: &PoolAssessment) -> Option<&crossguard::margin::pool::FirstKiller> {
-    match &pool.survival {
-        Survival::Alive { first_killer, .. } => first_killer.as_ref(),
-        Survival::Liquidatable => None,
-    }
-}
-
-fn pool_figure(pool: &PoolAssessment, figure: &str) -> Result<Option<Decimal>, String> {
-    let killer = first_killer(pool);
-    let common = match &pool.survival {
-        Survival::Alive { common_move, .. } => common_move.as_ref(),
-        Survival::Liquidatable => None,
-    };
-    Ok(match figure {
-        "marginBalance" => Some(pool.margin_balance.get()),
-        "crossUnPnl" => Some(pool.cross_unrealized_pnl.get()),
-        "maintMargin" => Some(pool.maintenance_margin.get()),
-        "initialMargin" => Some(pool.initial_margin.get()),
-        "positionInitialMargin" => Some(pool.position_initial_margin.get()),
-        "openOrderInitialMargin" => Some(pool.open_order_initial_margin.get()),
-        "availableBalance" => Some(pool.available_balance.get()),
-        "headroom" => Some(pool.headroom.get()),
-        "marginRatio" => pool.margin_ratio.map(|rate| rate.get()),
-        "ringFenced" => Some(pool.ring_fenced.get()),
-        "distance" => pool.survival.distance().map(|rate| rate.get()),
-        "firstKiller" => killer.map(|killer| killer.by.get()),
-        "firstKillerPrice" => killer.map(|killer| killer.price.get()),
-        "commonMove" => common.map(|common| common.by.get()),
-        "crossWalletBalance" => Some(pool.cross_wallet_balance.get()),
-        "notionalGross" => Some(pool.notional_gross.get()),
-        "notionalNet" => Some(pool.notional_net.get()),
-        "held" => Some(Decimal::from(pool.held)),
-        "liquidatable" => Some(yes(pool.survival == Survival::Liquidatable)),
-        "walletAtRisk" => pool.wallet_at_risk.as_ref().map(|risk| risk.amount.get()),
-        "walletAtRiskFraction" => pool.wallet_at_risk.as_ref().map(|risk| risk.fraction.get()),
-        "accountLeverage" => pool.account_leverage.map(|rate| rate.get()),
-        other => return collateral_figure(pool, other),
-    })
-}
-
-/// `of.ASSET.FIGURE`: one asset of a joint pool.
-fn collateral_figure(pool: &PoolAssessment, figure: &str) -> Result<Option<Decimal>, String> {
-    let words: Vec<&str> = figure.split('.').collect();
-    let ["of", asset, figure] = words[..] else {
-        return Err(format!("unknown figure {figure}"));
-    };
-    let row = pool
-        .collateral
-        .iter()
-        .find(|row| row.asset.as_str() == asset);
-    let row = row.ok_or("no such asset in the pool")?;
-    Ok(Some(match figure {
-        "bid" => row.bid.get(),
-        "ask" => row.ask.get(),
-        "equity" => row.equity.get(),
-        "equityUsd" => row.equity_usd.get(),
-        "availableBalance" => row.available_balance.get(),
-        other => return Err(format!("unknown figure {other}")),
-    }))
-}
-
-fn yes(truth: bool) -> Decimal {
-    Decimal::from(u8::from(truth))
-}
-
 fn hold_position(both: &Both, rest: &str) -> Result<bool, String> {
     let words: Vec<&str> = rest.split_whitespace().collect();
     let (name, side, figure, value) = match words[..] {
@@ -226,43 +165,6 @@ fn hold_position(both: &Both, rest: &str) -> Result<bool, String> {
             .map_err(|found| by_the_ledger(&found)),
         None => Ok(false),
     }
-}
-
-fn leg_figure(
-    positions: &[PositionAssessment],
-    side: PositionSide,
-    figure: &str,
-) -> Result<Option<Decimal>, String> {
-    let position = positions
-        .iter()
-        .find(|position| position.position_side == side);
-    position_figure(position.ok_or("no such leg")?, figure)
-}
-
-fn position_figure(position: &PositionAssessment, figure: &str) -> Result<Option<Decimal>, String> {
-    let on = |direction| position.liquidation.on(direction).map(|price| price.get());
-    Ok(match figure {
-        "liquidationPrice" => position.liquidation.headline().map(|price| price.get()),
-        "liquidationBelow" => on(Direction::Down),
-        "liquidationAbove" => on(Direction::Up),
-        "liquidatable" => Some(yes(
-            position.liquidation == LiquidationPrices::AlreadyLiquidatable
-        )),
-        "amount" => Some(position.leg.quantity.get()),
-        "entryPrice" => Some(position.leg.entry_price.get()),
-        "isolatedWallet" => Some(position.leg.isolated_wallet.get()),
-        "distance" => {
-            let distance = position.distance().map_err(|error| error.to_string())?;
-            distance.map(|rate| rate.get())
-        }
-        "unRealizedProfit" => Some(position.unrealized_pnl.get()),
-        "maintMargin" => Some(position.maintenance_margin.get()),
-        "initialMargin" => Some(position.initial_margin.get()),
-        "notional" => Some(position.notional.get()),
-        "ticket" => Some(position.ticket.get()),
-        "spill" => Some(position.spill.get()),
-        other => return Err(format!("unknown figure {other}")),
-    })
 }
 
 /// `bracket SYMBOL NOTIONAL maintMargin|cum|rate VALUE`, and `bracket SYMBOL 20x cap VALUE`.
@@ -344,6 +246,16 @@ fn order_figure(rig: &Rig, order: &str, figure: &str) -> Result<Option<Decimal>,
             _ => twin.liquidation_price.map(|price| price.get()),
         }));
     }
+    if figure == "largest" {
+        let start = book.what_if(&intent.symbol).map_err(text)?;
+        let mut available = start.available_balance().map_err(text)?;
+        if before.settings.unwrap().margin_mode == MarginMode::Isolated {
+            available = available.min(start.cross_wallet_balance().map_err(text)?);
+        }
+        let mode = book.position_mode();
+        let largest = largest_order(&before, mode, &intent, filled.price, available);
+        return Ok(Some(largest.map_err(|missing| missing.to_string())?.get()));
+    }
     let cost = order_cost(&before, book.position_mode(), &intent, &filled);
     let cost = cost.map_err(|missing| missing.to_string())?;
     Ok(Some(match figure {
@@ -355,6 +267,133 @@ fn order_figure(rig: &Rig, order: &str, figure: &str) -> Result<Option<Decimal>,
         "fee" => filled.fee.get(),
         other => return Err(format!("unknown figure {other}")),
     }))
+}
+
+/// `change LINE -> FIGURE VALUE …`: the account after a change, and what the exchange would answer.
+fn hold_change(rig: &mut Rig, rest: &str) -> Result<(), String> {
+    let (line, expected) = rest
+        .split_once("->")
+        .ok_or("change LINE -> FIGURE VALUE …")?;
+    let change = wanted_change(line.trim())?;
+    let words: Vec<&str> = expected.split_whitespace().collect();
+    for pair in words.chunks(2) {
+        let [figure, value] = pair else {
+            return Err("each figure needs a value".into());
+        };
+        if *figure == "refused" {
+            let found = refusal_of(rig, &change);
+            same_text(&found, value).map_err(|found| format!("{figure}: {found}"))?;
+            continue;
+        }
+        let found = changed_figure(rig, &change, figure)?;
+        same(found, value).map_err(|found| format!("{figure}: {found}"))?;
+    }
+    Ok(())
+}
+
+/// The exchange's code in the finding of a change it would refuse; `none` without one.
+fn refusal_of(rig: &mut Rig, change: &Change) -> String {
+    let answer = rig.ask(Proposal::Change(change.clone()), true);
+    let findings = &answer.judgement.findings;
+    let refusal = findings
+        .iter()
+        .find(|finding| finding.code == Code::ExchangeWouldRefuse);
+    let Some(refusal) = refusal else {
+        return "none".into();
+    };
+    let code = refusal.message.split('(').nth(1);
+    let code = code.and_then(|rest| rest.split(')').next());
+    code.unwrap_or("without_code").to_owned()
+}
+
+fn changed_figure(rig: &Rig, change: &Change, figure: &str) -> Result<Option<Decimal>, String> {
+    let text = |unknown: crossguard::margin::book::Unknown| unknown.to_string();
+    let book = rig.core.mirror().book();
+    // A change of the whole account is seen in one of its assets: `after.of.USDT.…` names it.
+    let (in_asset, figure) = match figure.strip_prefix("in.") {
+        Some(rest) => rest.split_once('.').ok_or("in.ASSET.FIGURE")?,
+        None => ("USDT", figure),
+    };
+    let mut what_if = match change.symbol() {
+        Some(symbol) => book.what_if(symbol),
+        None => book.what_if_in(&asset(in_asset)),
+    }
+    .map_err(text)?;
+    change::apply(&mut what_if, change).map_err(text)?;
+    let horizon = Rate::new(Decimal::new(1, 1));
+    if let Some(figure) = figure.strip_prefix("after.") {
+        return pool_figure(&what_if.assess(horizon).map_err(text)?, figure);
+    }
+    let (of, figure) = figure
+        .split_once('.')
+        .ok_or("after., position., long., short.")?;
+    let side = match of {
+        "long" => PositionSide::Long,
+        "short" => PositionSide::Short,
+        _ => PositionSide::Both,
+    };
+    // Of a change of the whole account the position is named: `BTCUSDT.liquidationPrice`.
+    let named = change.symbol().cloned().unwrap_or_else(|| symbol(of));
+    let positions = assess_positions(&what_if, &named, horizon).map_err(text)?;
+    leg_figure(&positions, side, figure)
+}
+
+/// A change, written as the line of a scenario that makes it.
+fn wanted_change(line: &str) -> Result<Change, String> {
+    let statement = scenario::parse_line(line).map_err(|mistakes| format!("{mistakes:?}"))?;
+    Ok(match statement.ok_or("a change is missing")? {
+        Statement::Leverage {
+            symbol: name,
+            leverage,
+        } => Change::Leverage {
+            symbol: symbol(&name),
+            leverage: Leverage::new(leverage).ok_or("no leverage")?,
+        },
+        Statement::MarginType {
+            symbol: name,
+            margin_type,
+        } => Change::MarginType {
+            symbol: symbol(&name),
+            margin_mode: match margin_type {
+                MarginType::Crossed => MarginMode::Crossed,
+                MarginType::Isolated => MarginMode::Isolated,
+            },
+        },
+        Statement::AddMargin {
+            symbol: name,
+            amount,
+            position_side,
+        } => Change::PositionMargin {
+            symbol: symbol(&name),
+            position_side: side_of(position_side),
+            amount: Amount::new(amount.abs()),
+            direction: if amount.is_sign_negative() {
+                MarginMove::Remove
+            } else {
+                MarginMove::Add
+            },
+        },
+        Statement::PositionMode(mode) => Change::PositionMode {
+            mode: match mode {
+                scenario::PositionMode::OneWay => PositionMode::OneWay,
+                scenario::PositionMode::Hedge => PositionMode::Hedge,
+            },
+        },
+        Statement::AssetMode(mode) => Change::MultiAssetsMargin {
+            mode: match mode {
+                scenario::AssetMode::Single => AssetMode::Single,
+                scenario::AssetMode::Multi => AssetMode::Multi,
+            },
+        },
+        Statement::Transfer {
+            asset: name,
+            amount,
+        } => Change::TransferOut {
+            asset: asset(&name),
+            amount: Amount::new(-amount),
+        },
+        other => return Err(format!("no change: {other:?}")),
+    })
 }
 
 fn hold_check(rig: &mut Rig, rest: &str) -> Result<(), String> {

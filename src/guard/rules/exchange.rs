@@ -9,7 +9,8 @@ use super::OrderCase;
 use crate::guard::verdict::{Code, Finding};
 use crate::guard::words;
 use crate::margin::account::{Lot, MarginMode, PositionMode, PositionSide, Rules, Side};
-use crate::margin::amount::{Notional, Price, Quantity, Rate, exact_mul, exact_sub};
+use crate::margin::amount::{Price, Quantity, Rate, exact_mul, exact_sub};
+use crate::margin::cost::position_cap;
 use crate::margin::order::OrderKind;
 
 /// What the exchange itself would answer with an error, checked in the order it is documented.
@@ -169,7 +170,7 @@ fn is_multiple(value: Decimal, base: Decimal, step: Decimal) -> bool {
 fn margin_refusal(case: &OrderCase<'_>) -> Option<String> {
     let cost = case.cost?;
     if !case.intent.only_reduces()
-        && let Some(most) = position_cap(case)
+        && let Some(most) = position_cap(case.state)
         && case.increases()
     {
         case.limits
@@ -195,16 +196,4 @@ fn margin_refusal(case: &OrderCase<'_>) -> Option<String> {
             words::money(available)
         )
     })
-}
-
-fn position_cap(case: &OrderCase<'_>) -> Option<Notional> {
-    let by_brackets = case
-        .state
-        .brackets
-        .as_ref()?
-        .notional_max_at(case.settings.leverage);
-    match (by_brackets, case.settings.notional_max) {
-        (Some(brackets), Some(told)) => Some(brackets.min(told)),
-        (one, other) => one.or(other),
-    }
 }

@@ -12,8 +12,9 @@ use crate::guard::verdict::{Code, Finding};
 use crate::guard::words::{self, Careful};
 use crate::margin::account::{MarginMode, PositionMode, Rules, Settings, Side, SymbolState};
 use crate::margin::amount::{Amount, MarkPrice, Notional, exact_sub, quotient};
+use crate::margin::cost::OrderCost;
 use crate::margin::order::OrderIntent;
-use crate::margin::project::{ExposureChange, Fill, OrderCost};
+use crate::margin::project::{ExposureChange, Fill};
 
 /// Everything a rule about one order may look at.
 pub(in crate::guard) struct OrderCase<'a> {

@@ -10,7 +10,8 @@ use rust_decimal::Decimal;
 use super::super::account::{Asset, MarginMode, Symbol, SymbolState};
 use super::super::amount::{Amount, ArithmeticError, Notional, Rate, exact_add, exact_sub};
 use super::super::book::{Book, Unknown};
-use super::super::contribution::{Contribution, Missing};
+use super::super::collateral::converted;
+use super::super::contribution::{AutoAdded, Contribution, Missing};
 use super::super::liquidation::Direction;
 use super::super::pool::{CollateralFigures, CommonMove, PoolAssessment, Survival};
 use super::{Builder, Explained};
@@ -38,16 +39,7 @@ pub(super) fn explain(
             c.unrealized_pnl.get()
         })?;
         figures.push(profit);
-        figures.push(
-            Builder::of(&name)
-                .with("crossWalletBalance", pool.cross_wallet_balance.get())
-                .with("crossUnPnl", pool.cross_unrealized_pnl.get())
-                .is(
-                    "marginBalance",
-                    pool.margin_balance.get(),
-                    "crossWalletBalance + crossUnPnl",
-                ),
-        );
+        figures.push(balance_of_one_asset(&name, &pool));
     } else {
         for row in &pool.collateral {
             figures.extend(worth(row, pool.available_balance));
@@ -71,6 +63,19 @@ pub(super) fn explain(
     figures.extend(survival(&pool, &sums)?);
     figures.extend(at_risk(&pool, &sums)?);
     Ok(figures)
+}
+
+/// What crossed positions of one asset share; isolated positions that draw on it bring their wallets.
+fn balance_of_one_asset(name: &str, pool: &PoolAssessment) -> Explained {
+    let mut built = Builder::of(name)
+        .with("crossWalletBalance", pool.cross_wallet_balance.get())
+        .with("crossUnPnl", pool.cross_unrealized_pnl.get());
+    let mut formula = "crossWalletBalance + crossUnPnl".to_owned();
+    if !pool.auto_added.wallet.is_zero() {
+        built = built.with("autoAddedWallets", pool.auto_added.wallet.get());
+        formula.push_str(" + autoAddedWallets");
+    }
+    built.is("marginBalance", pool.margin_balance.get(), formula)
 }
 
 /// An asset's worth in the one pool of multi-assets mode.
@@ -194,15 +199,22 @@ impl Sums<'_> {
         Ok(moved)
     }
 
-    /// Maintenance amounts, and notional × rate, of the tiers at `factor` × marks, summed.
-    fn tiers_at(&self, factor: Decimal) -> Result<(Decimal, Decimal), Unknown> {
+    /// Maintenance amounts, and notional × rate, of the tiers at `factor` × marks, summed over the
+    /// symbols margined in this asset, or over all of the pool.
+    fn tiers_at(
+        &self,
+        factor: Decimal,
+        asset: Option<&Asset>,
+    ) -> Result<(Decimal, Decimal), Unknown> {
         let (mut amounts, mut kept) = (Decimal::ZERO, Decimal::ZERO);
         for (_, state) in self.book.symbols() {
             let crossed = state
                 .settings
                 .is_some_and(|settings| settings.risk_mode() == MarginMode::Crossed);
             let known = state.mark.zip(state.brackets.as_deref());
-            let Some((mark, brackets)) = known.filter(|_| self.holds(state) && crossed) else {
+            let here = asset.is_none_or(|asset| state.margin_asset.as_ref() == Some(asset));
+            let counts = here && crossed && self.holds(state);
+            let Some((mark, brackets)) = known.filter(|_| counts) else {
                 continue;
             };
             for (_, leg) in state.legs.held() {
@@ -250,15 +262,7 @@ fn balance(name: &str, pool: &PoolAssessment, sums: &Sums<'_>) -> Result<Vec<Exp
                 pool.initial_margin.get(),
                 "positionInitialMargin + openOrderInitialMargin",
             ),
-        Builder::of(name)
-            .with("marginBalance", balance)
-            .with("initialMargin", pool.initial_margin.get())
-            .with("isolatedOpenOrderInitialMargin", sums.isolated_orders()?)
-            .is(
-                "availableBalance",
-                pool.available_balance.get(),
-                "max(0, marginBalance - initialMargin - isolatedOpenOrderInitialMargin)",
-            ),
+        available(name, pool, sums)?,
         Builder::of(name)
             .with("marginBalance", balance)
             .with("maintMargin", maintenance)
@@ -289,6 +293,25 @@ fn balance(name: &str, pool: &PoolAssessment, sums: &Sums<'_>) -> Result<Vec<Exp
         );
     }
     Ok(figures)
+}
+
+/// What orders can use: isolated positions that draw on the pool stand on their own here.
+fn available(name: &str, pool: &PoolAssessment, sums: &Sums<'_>) -> Result<Explained, Unknown> {
+    let mut built = Builder::of(name)
+        .with("marginBalance", pool.margin_balance.get())
+        .with("initialMargin", pool.initial_margin.get())
+        .with("isolatedOpenOrderInitialMargin", sums.isolated_orders()?);
+    let mut left = "marginBalance - initialMargin - isolatedOpenOrderInitialMargin".to_owned();
+    let own = &pool.auto_added;
+    if *own != AutoAdded::default() {
+        built = built
+            .with("autoAddedWallets", own.wallet.get())
+            .with("autoAddedUnPnl", own.unrealized_pnl.get())
+            .with("autoAddedInitialMargin", own.initial_margin.get());
+        left.push_str(" - autoAddedWallets - autoAddedUnPnl + autoAddedInitialMargin");
+    }
+    let formula = format!("max(0, {left})");
+    Ok(built.is("availableBalance", pool.available_balance.get(), formula))
 }
 
 /// How far the pool is from its end: the nearest liquidation price of the sheet, and the move of all
@@ -324,9 +347,11 @@ fn survival(pool: &PoolAssessment, sums: &Sums<'_>) -> Result<Vec<Explained>, Un
         terms.push("firstKiller.move");
     }
     if let Some(common) = common_move {
-        if pool.collateral.is_empty() {
-            figures.push(common_figure(pool, sums, *common)?);
-        }
+        figures.push(if pool.collateral.is_empty() {
+            common_figure(pool, sums, *common)?
+        } else {
+            joint_common_figure(pool, sums, *common)?
+        });
         nearest = nearest.with("commonMove", common.by.get());
         terms.push("commonMove");
     }
@@ -346,11 +371,7 @@ fn common_figure(
     sums: &Sums<'_>,
     common: CommonMove,
 ) -> Result<Explained, Unknown> {
-    let factor = match common.direction {
-        Direction::Up => exact_add(Decimal::ONE, common.by.get())?,
-        Direction::Down => exact_sub(Decimal::ONE, common.by.get())?,
-    };
-    let (amounts, kept) = sums.tiers_at(factor)?;
+    let (amounts, kept) = sums.tiers_at(factor_of(common)?, None)?;
     Ok(Builder::of(sums.name)
         .with("notionalNet", pool.notional_net.get())
         .with("maintMargin", pool.maintenance_margin.get())
@@ -362,6 +383,58 @@ fn common_figure(
             common.by.get(),
             "abs((notionalNet - maintMargin - headroom - cumThere) / (notionalNet - keptThere) - 1)",
         ))
+}
+
+/// What the marks are multiplied by.
+fn factor_of(common: CommonMove) -> Result<Decimal, ArithmeticError> {
+    match common.direction {
+        Direction::Up => exact_add(Decimal::ONE, common.by.get()),
+        Direction::Down => exact_sub(Decimal::ONE, common.by.get()),
+    }
+}
+
+/// The same where assets stand together: each asset's equity at the rate of the sign that it has
+/// there, its requirement at the ask.
+fn joint_common_figure(
+    pool: &PoolAssessment,
+    sums: &Sums<'_>,
+    common: CommonMove,
+) -> Result<Explained, Unknown> {
+    let factor = factor_of(common)?;
+    let mut built = Builder::of(sums.name);
+    let (mut fixed, mut growing) = (String::new(), String::new());
+    let nets = sums.moved(None)?;
+    for row in &pool.collateral {
+        let asset = &row.asset;
+        let net = nets.iter().find(|(known, _)| known == asset);
+        let net = net.map_or(Decimal::ZERO, |(_, net)| *net);
+        let (amounts, kept) = sums.tiers_at(factor, Some(asset))?;
+        let moved = exact_sub(converted(net, factor)?, net)?;
+        let there = exact_add(row.equity.get(), moved)?;
+        let rate = if there.is_sign_negative() {
+            row.ask
+        } else {
+            row.bid
+        };
+        built = built
+            .with(format!("{asset}.rateThere"), rate.get())
+            .with(format!("{asset}.equity"), row.equity.get())
+            .with(format!("{asset}.notionalNet"), net)
+            .with(format!("{asset}.askRate"), row.ask.get())
+            .with(format!("{asset}.cumThere"), amounts)
+            .with(format!("{asset}.keptThere"), kept);
+        let held = format!(
+            "{asset}.rateThere * ({asset}.equity - {asset}.notionalNet) \
+             + {asset}.askRate * {asset}.cumThere"
+        );
+        join(&mut fixed, &held);
+        let grows = format!(
+            "({asset}.rateThere * {asset}.notionalNet - {asset}.askRate * {asset}.keptThere)"
+        );
+        join(&mut growing, &grows);
+    }
+    let formula = format!("abs(({fixed}) / ({growing}) + 1)");
+    Ok(built.is("commonMove", common.by.get(), formula))
 }
 
 /// What the worst move takes: everything when it liquidates.

@@ -4,7 +4,10 @@
 //! Must not know: how any of them is found.
 
 use super::super::account::{Asset, Symbol};
-use super::super::amount::{Amount, Notional, Price, Rate};
+use super::super::amount::{
+    Amount, ArithmeticError, Notional, Price, QUOTIENT_NOISE_DECIMALS, Rate, round,
+};
+use super::super::contribution::{AutoAdded, Contribution};
 use super::super::liquidation::Direction;
 
 /// The worst thing that one move of prices does to a pool.
@@ -114,6 +117,108 @@ impl Survival {
     }
 }
 
+/// What a pool has and keeps at one instant: all that follows from its sums, without any search for
+/// a liquidation price. Money is as in [`PoolAssessment`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BalanceSheet {
+    /// What crossed positions share, with their unrealised profit.
+    pub margin_balance: Amount,
+    /// Initial margin of crossed positions and of their working orders.
+    pub initial_margin: Amount,
+    /// Maintenance margin of crossed positions.
+    pub maintenance_margin: Amount,
+    /// What new orders can use; never below zero.
+    pub available_balance: Amount,
+    /// Margin balance − maintenance margin.
+    pub headroom: Amount,
+    /// Maintenance ÷ margin balance: 1 is liquidation. `None` when the balance is not above zero.
+    pub margin_ratio: Option<Rate>,
+    /// Gross notional ÷ margin balance. `None` when the balance is not above zero.
+    pub account_leverage: Option<Rate>,
+}
+
+/// The sums of one asset's crossed positions that a balance sheet is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(in crate::margin) struct Totals {
+    pub(in crate::margin) notional_gross: Notional,
+    pub(in crate::margin) unrealized_pnl: Amount,
+    pub(in crate::margin) maintenance_margin: Amount,
+    pub(in crate::margin) position_initial_margin: Amount,
+    pub(in crate::margin) open_order_initial_margin: Amount,
+    pub(in crate::margin) isolated_open_order_initial_margin: Amount,
+    pub(in crate::margin) auto_added: AutoAdded,
+}
+
+impl From<&Contribution> for Totals {
+    fn from(sums: &Contribution) -> Self {
+        Self {
+            notional_gross: sums.notional_gross,
+            unrealized_pnl: sums.unrealized_pnl,
+            maintenance_margin: sums.maintenance_margin,
+            position_initial_margin: sums.position_initial_margin,
+            open_order_initial_margin: sums.open_order_initial_margin,
+            isolated_open_order_initial_margin: sums.isolated_open_order_initial_margin,
+            auto_added: sums.auto_added,
+        }
+    }
+}
+
+impl Totals {
+    /// What crossed positions share, and what isolated ones that draw on it bring along.
+    pub(super) fn margin_balance(&self, cross_wallet: Amount) -> Result<Amount, ArithmeticError> {
+        cross_wallet
+            .plus(self.auto_added.wallet)?
+            .plus(self.unrealized_pnl)
+    }
+
+    pub(super) fn initial_margin(&self) -> Result<Amount, ArithmeticError> {
+        self.position_initial_margin
+            .plus(self.open_order_initial_margin)
+    }
+
+    /// Margin balance less what crossed positions, crossed orders and isolated orders reserve;
+    /// never below zero.
+    ///
+    /// Source: margin-math §5 (capture C12 shows the clamp).
+    pub(super) fn available(
+        &self,
+        margin_balance: Amount,
+        initial_margin: Amount,
+    ) -> Result<Amount, ArithmeticError> {
+        let own = &self.auto_added;
+        let reserved = initial_margin.minus(own.initial_margin)?;
+        let reserved = reserved.plus(self.isolated_open_order_initial_margin)?;
+        // Only the quotients have noise. The balance is exact, to a fifteenth decimal where an entry
+        // price has twelve, and must not be rounded with them: it decides where the figure is cut.
+        let reserved = Amount::new(round(reserved.get(), QUOTIENT_NOISE_DECIMALS));
+        let shared = margin_balance
+            .minus(own.wallet)?
+            .minus(own.unrealized_pnl)?;
+        Ok(shared.minus(reserved)?.max(Amount::ZERO))
+    }
+
+    /// What follows from the sums alone.
+    pub(in crate::margin) fn balance_sheet(
+        &self,
+        cross_wallet: Amount,
+    ) -> Result<BalanceSheet, ArithmeticError> {
+        let margin_balance = self.margin_balance(cross_wallet)?;
+        let initial_margin = self.initial_margin()?;
+        let solvent = margin_balance.is_positive();
+        let over_balance =
+            |figure: Amount| solvent.then(|| figure.over(margin_balance)).transpose();
+        Ok(BalanceSheet {
+            margin_balance,
+            initial_margin,
+            maintenance_margin: self.maintenance_margin,
+            available_balance: self.available(margin_balance, initial_margin)?,
+            headroom: margin_balance.minus(self.maintenance_margin)?,
+            margin_ratio: over_balance(self.maintenance_margin)?,
+            account_leverage: over_balance(self.notional_gross.as_amount())?,
+        })
+    }
+}
+
 /// Everything a pool's state says at one instant. Money is in the pool's asset; in multi-assets mode
 /// that is USD, what is owned counted at the bid rate, what is owed or required at the ask rate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,6 +245,11 @@ pub struct PoolAssessment {
     pub margin_ratio: Option<Rate>,
     /// Margin balance − maintenance margin.
     pub headroom: Amount,
+    /// What working orders of isolated symbols reserve in the pool.
+    pub isolated_open_order_initial_margin: Amount,
+    /// What isolated positions with automatic margin addition bring along, which count as crossed:
+    /// their wallets are part of the margin balance.
+    pub auto_added: AutoAdded,
     /// Money this pool cannot take: what isolated positions of the same asset were assigned.
     pub ring_fenced: Amount,
     /// Sum of absolute notionals.

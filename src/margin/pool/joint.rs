@@ -13,15 +13,17 @@
 
 use rust_decimal::Decimal;
 
-use super::super::account::Asset;
+use super::super::account::{Asset, AssetMode};
 use super::super::amount::{
     Amount, ArithmeticError, Notional, Price, QUOTIENT_NOISE_DECIMALS, Rate, exact_add, exact_sub,
     round,
 };
 use super::super::collateral::{Collateral, CollateralRate, converted};
+use super::super::contribution::AutoAdded;
 use super::super::liquidation::{Direction, Exposure, LiquidationPrices, Weights};
 use super::figures::{
-    AdverseMove, CollateralFigures, FirstKiller, PoolAssessment, Survival, WalletAtRisk,
+    AdverseMove, BalanceSheet, CollateralFigures, FirstKiller, PoolAssessment, Survival,
+    WalletAtRisk,
 };
 use super::search::{CommonLine, common_newton, nearer};
 use super::view::PoolView;
@@ -101,51 +103,73 @@ impl<M: Members> JointView<'_, M> {
         &self,
         horizon: Rate,
     ) -> Result<PoolAssessment, ArithmeticError> {
-        let margin_balance = self.margin_balance()?;
-        let maintenance_margin = self.maintenance_margin()?;
-        let position_initial_margin =
-            self.charged(|part| Ok(part.view.sums.position_initial_margin))?;
-        let open_order_initial_margin =
-            self.charged(|part| Ok(part.view.sums.open_order_initial_margin))?;
-        let available_usd = self.available_usd()?;
-        let headroom = margin_balance.minus(maintenance_margin)?;
-        let notional_gross = self.charged(|part| Ok(part.view.sums.notional_gross.as_amount()))?;
-        let survival = self.survival(headroom, notional_gross)?;
+        let sheet = self.balance_sheet()?;
+        let notional_gross = self.notional_gross()?;
+        let survival = self.survival(sheet.headroom, notional_gross)?;
         let wallet_at_risk = if notional_gross.is_zero() {
             None
         } else {
-            Some(self.wallet_at_risk(horizon, &survival, margin_balance)?)
+            Some(self.wallet_at_risk(horizon, &survival, sheet.margin_balance)?)
         };
-        let solvent = margin_balance.is_positive();
-        let over_balance =
-            |figure: Amount| solvent.then(|| figure.over(margin_balance)).transpose();
+        let held = self.parts.iter().map(|part| part.view.held());
         Ok(PoolAssessment {
             asset: self.asset.clone(),
             cross_wallet_balance: self.valued(|part| Ok(part.view.cross_wallet_balance))?,
             cross_unrealized_pnl: self.valued(|part| Ok(part.view.sums.unrealized_pnl))?,
-            margin_balance,
-            position_initial_margin,
-            open_order_initial_margin,
-            initial_margin: position_initial_margin.plus(open_order_initial_margin)?,
-            maintenance_margin,
-            available_balance: available_usd,
-            margin_ratio: over_balance(maintenance_margin)?,
-            headroom,
+            margin_balance: sheet.margin_balance,
+            position_initial_margin: self
+                .charged(|part| Ok(part.view.sums.position_initial_margin))?,
+            open_order_initial_margin: self
+                .charged(|part| Ok(part.view.sums.open_order_initial_margin))?,
+            initial_margin: sheet.initial_margin,
+            maintenance_margin: sheet.maintenance_margin,
+            available_balance: sheet.available_balance,
+            margin_ratio: sheet.margin_ratio,
+            headroom: sheet.headroom,
+            isolated_open_order_initial_margin: self
+                .charged(|part| Ok(part.view.sums.isolated_open_order_initial_margin))?,
+            auto_added: AutoAdded {
+                wallet: self.valued(|part| Ok(part.view.sums.auto_added.wallet))?,
+                unrealized_pnl: self.valued(|part| Ok(part.view.sums.auto_added.unrealized_pnl))?,
+                initial_margin: self
+                    .charged(|part| Ok(part.view.sums.auto_added.initial_margin))?,
+            },
             ring_fenced: self.valued(|part| Ok(part.view.sums.isolated_wallet))?,
             notional_gross: Notional::new(notional_gross.get()),
             notional_net: Notional::new(
                 self.charged(|part| Ok(part.view.sums.notional_net.as_amount()))?
                     .get(),
             ),
-            account_leverage: over_balance(notional_gross)?,
-            held: self
-                .parts
-                .iter()
-                .fold(0, |held: usize, part| held.saturating_add(part.view.held())),
+            account_leverage: sheet.account_leverage,
+            held: held.fold(0, usize::saturating_add),
             survival,
             wallet_at_risk,
-            collateral: self.collateral(available_usd)?,
+            collateral: self.collateral(sheet.available_balance)?,
         })
+    }
+
+    /// What follows from the sums and rates alone.
+    pub(in crate::margin) fn balance_sheet(&self) -> Result<BalanceSheet, ArithmeticError> {
+        let margin_balance = self.margin_balance()?;
+        let maintenance_margin = self.maintenance_margin()?;
+        let positions = self.charged(|part| Ok(part.view.sums.position_initial_margin))?;
+        let orders = self.charged(|part| Ok(part.view.sums.open_order_initial_margin))?;
+        let solvent = margin_balance.is_positive();
+        let over_balance =
+            |figure: Amount| solvent.then(|| figure.over(margin_balance)).transpose();
+        Ok(BalanceSheet {
+            margin_balance,
+            initial_margin: positions.plus(orders)?,
+            maintenance_margin,
+            available_balance: self.available_usd()?,
+            headroom: margin_balance.minus(maintenance_margin)?,
+            margin_ratio: over_balance(maintenance_margin)?,
+            account_leverage: over_balance(self.notional_gross()?)?,
+        })
+    }
+
+    fn notional_gross(&self) -> Result<Amount, ArithmeticError> {
+        self.charged(|part| Ok(part.view.sums.notional_gross.as_amount()))
     }
 
     fn collateral(&self, available_usd: Amount) -> Result<Vec<CollateralFigures>, ArithmeticError> {
@@ -258,7 +282,8 @@ impl<M: Members> JointView<'_, M> {
                 None => Ok(None),
             };
             let twice_the_bid = part.rate.bid().plus(part.rate.bid())?;
-            if twice_the_bid < part.rate.ask() {
+            let ordered = part.view.pool.mode == AssetMode::Multi;
+            if !ordered || twice_the_bid < part.rate.ask() {
                 // The order of the index rests on a bid of at least half the ask.
                 part.view.hunt_all(root, &mut best)?;
             } else {

@@ -6,8 +6,8 @@
 use rust_decimal::Decimal;
 
 use super::super::amount::{
-    Amount, ArithmeticError, Notional, Price, QUOTIENT_DECIMALS, Rate, exact_add, exact_mul,
-    exact_sub, quotient, round,
+    Amount, ArithmeticError, Notional, Price, QUOTIENT_DECIMALS, Rate, exact_add, exact_sub,
+    quotient, round,
 };
 use super::super::bracket::BRACKETS_MAX;
 use super::super::contribution::Contribution;
@@ -329,7 +329,7 @@ impl<M: Members> PoolView<'_, M> {
             let rate = here
                 .maintenance_margin_rate
                 .minus(there.maintenance_margin_rate)?;
-            slope = exact_add(slope, exact_mul(gross.get(), rate.get())?)?;
+            slope = exact_add(slope, gross.times(rate)?.get())?;
             let amount = there.maintenance_amount.minus(here.maintenance_amount)?;
             constant = exact_add(constant, amount.get())?;
         }

@@ -6,13 +6,11 @@
 use rust_decimal::Decimal;
 
 use super::super::account::{Asset, SymbolState};
-use super::super::amount::{
-    Amount, ArithmeticError, MarkPrice, Notional, QUOTIENT_NOISE_DECIMALS, Rate, round,
-};
+use super::super::amount::{Amount, ArithmeticError, MarkPrice, Notional, Rate};
 use super::super::bracket::BracketTable;
 use super::super::contribution::Contribution;
 use super::super::liquidation::{Direction, Exposure, LiquidationPrices};
-use super::figures::{AdverseMove, PoolAssessment, Survival, WalletAtRisk};
+use super::figures::{AdverseMove, BalanceSheet, PoolAssessment, Survival, Totals, WalletAtRisk};
 use super::{Members, Pool, Replaced, SymbolId};
 
 /// A pool as it is, or as it would be with some symbols replaced.
@@ -32,31 +30,27 @@ impl<M: Members> PoolView<'_, M> {
         horizon: Rate,
     ) -> Result<PoolAssessment, ArithmeticError> {
         let sums = &self.sums;
-        let margin_balance = self.margin_balance()?;
-        let initial_margin = sums
-            .position_initial_margin
-            .plus(sums.open_order_initial_margin)?;
-        let survival = self.survival()?;
-        let wallet_at_risk = self.wallet_at_risk(horizon, &survival, margin_balance)?;
-        let solvent = margin_balance.is_positive();
-        let over_balance =
-            |figure: Amount| solvent.then(|| figure.over(margin_balance)).transpose();
+        let sheet = self.balance_sheet()?;
+        let survival = self.survival(sheet.headroom)?;
+        let wallet_at_risk = self.wallet_at_risk(horizon, &survival, sheet.margin_balance)?;
         Ok(PoolAssessment {
             asset: self.asset.clone(),
             cross_wallet_balance: self.cross_wallet_balance,
             cross_unrealized_pnl: sums.unrealized_pnl,
-            margin_balance,
+            margin_balance: sheet.margin_balance,
             position_initial_margin: sums.position_initial_margin,
             open_order_initial_margin: sums.open_order_initial_margin,
-            initial_margin,
-            maintenance_margin: sums.maintenance_margin,
-            available_balance: self.available_balance()?,
-            margin_ratio: over_balance(sums.maintenance_margin)?,
-            headroom: self.headroom()?,
+            initial_margin: sheet.initial_margin,
+            maintenance_margin: sheet.maintenance_margin,
+            available_balance: sheet.available_balance,
+            margin_ratio: sheet.margin_ratio,
+            headroom: sheet.headroom,
+            isolated_open_order_initial_margin: sums.isolated_open_order_initial_margin,
+            auto_added: sums.auto_added,
             ring_fenced: sums.isolated_wallet,
             notional_gross: sums.notional_gross,
             notional_net: sums.notional_net,
-            account_leverage: over_balance(sums.notional_gross.as_amount())?,
+            account_leverage: sheet.account_leverage,
             held: self.held(),
             survival,
             wallet_at_risk,
@@ -64,27 +58,22 @@ impl<M: Members> PoolView<'_, M> {
         })
     }
 
-    pub(super) fn initial_margin(&self) -> Result<Amount, ArithmeticError> {
-        self.sums
-            .position_initial_margin
-            .plus(self.sums.open_order_initial_margin)
+    /// What follows from the sums alone.
+    pub(in crate::margin) fn balance_sheet(&self) -> Result<BalanceSheet, ArithmeticError> {
+        Totals::from(&self.sums).balance_sheet(self.cross_wallet_balance)
     }
 
-    /// Margin balance less what crossed positions, crossed orders and isolated orders reserve;
-    /// never below zero.
-    ///
-    /// Source: margin-math §5 (capture C12 shows the clamp).
+    pub(super) fn initial_margin(&self) -> Result<Amount, ArithmeticError> {
+        Totals::from(&self.sums).initial_margin()
+    }
+
     pub(in crate::margin) fn available_balance(&self) -> Result<Amount, ArithmeticError> {
-        let reserved = self.initial_margin()?;
-        let reserved = reserved.plus(self.sums.isolated_open_order_initial_margin)?;
-        // Only the quotients have noise. The balance is exact, to a fifteenth decimal where an entry
-        // price has twelve, and must not be rounded with them: it decides where the figure is cut.
-        let reserved = Amount::new(round(reserved.get(), QUOTIENT_NOISE_DECIMALS));
-        Ok(self.margin_balance()?.minus(reserved)?.max(Amount::ZERO))
+        let totals = Totals::from(&self.sums);
+        totals.available(self.margin_balance()?, totals.initial_margin()?)
     }
 
     pub(super) fn margin_balance(&self) -> Result<Amount, ArithmeticError> {
-        self.cross_wallet_balance.plus(self.sums.unrealized_pnl)
+        Totals::from(&self.sums).margin_balance(self.cross_wallet_balance)
     }
 
     /// Margin balance − maintenance margin.
@@ -103,8 +92,7 @@ impl<M: Members> PoolView<'_, M> {
             .transpose()
     }
 
-    fn survival(&self) -> Result<Survival, ArithmeticError> {
-        let headroom = self.headroom()?;
+    fn survival(&self, headroom: Amount) -> Result<Survival, ArithmeticError> {
         if self.sums.notional_gross.is_zero() {
             return Ok(Survival::Alive {
                 first_killer: None,

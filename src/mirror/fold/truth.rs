@@ -39,6 +39,7 @@ impl Mirror {
         }
         let all_taken = self.truth_positions(&read.value, read.asked, &mut drift, change);
         self.settle_fills(read);
+        self.prove_sums(&mut drift);
         if drift.differences.is_empty() && self.counters.lagging_rows == lagging_before {
             self.doubts.agreed();
         } else if self.doubts.account_reason().is_some() {
@@ -56,6 +57,18 @@ impl Mirror {
         });
         self.readings.account = all_taken.then_some(Reading { asked: read.asked });
         self.after_whole_read(now, change);
+    }
+
+    /// The book's running sums are held against sums made from nothing, and made anew where they
+    /// differ: a mistake of ours is shown as drift like any other.
+    fn prove_sums(&mut self, drift: &mut Drift) {
+        for (asset, running, anew) in self.book.prove() {
+            drift.differences.push(Difference {
+                what: Entity::Balance(asset),
+                ours: running.margin_balance.to_string(),
+                theirs: anew.margin_balance.to_string(),
+            });
+        }
     }
 
     /// Balances at zero and every position gone, though no event told of it: a degraded backend

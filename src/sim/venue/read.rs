@@ -394,6 +394,9 @@ impl Venue {
             .filter(named)
             .map(|contract| SymbolBrackets {
                 symbol: contract.symbol.clone(),
+                notional_coef: contract
+                    .coefficient
+                    .map(|(coefficient, _)| number(coefficient)),
                 brackets: bracket_replies(contract),
             });
         Ok(json(&rows.collect::<Vec<_>>()))
@@ -401,14 +404,18 @@ impl Venue {
 }
 
 fn bracket_replies(contract: &Contract) -> Vec<BracketReply> {
+    let told = |money: Fixed| match contract.coefficient {
+        Some((coefficient, true)) => money.over(coefficient).unwrap_or_default(),
+        _ => money,
+    };
     let table = contract.brackets.0.iter().enumerate();
     let rows = table.map(|(index, bracket)| BracketReply {
         bracket: index + 1,
         initial_leverage: bracket.leverage_max,
-        notional_cap: number(bracket.cap),
-        notional_floor: number(bracket.floor),
+        notional_cap: number(told(bracket.cap)),
+        notional_floor: number(told(bracket.floor)),
         maint_margin_ratio: number(bracket.rate),
-        cum: number(bracket.cum),
+        cum: number(told(bracket.cum)),
     });
     rows.collect()
 }

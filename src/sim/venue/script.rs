@@ -34,6 +34,16 @@ impl Venue {
                 self.tell_contract(symbol, true);
                 Ok(())
             }
+            Statement::NotionalCoef {
+                symbol,
+                coefficient,
+                tells_default,
+            } => {
+                let coefficient = fixed(*coefficient)?;
+                self.contract_mut(symbol)?.coefficient = Some((coefficient, *tells_default));
+                self.tell_contract(symbol, true);
+                Ok(())
+            }
             Statement::Mark { symbol, price } => {
                 self.set_mark(symbol, fixed(*price)?)?;
                 self.tell_market(MarketEvent::Mark(symbol.clone()));

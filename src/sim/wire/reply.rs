@@ -253,8 +253,11 @@ pub(crate) struct LeverageReply {
 }
 
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct SymbolBrackets {
     pub(crate) symbol: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) notional_coef: Option<Box<RawValue>>,
     pub(crate) brackets: Vec<BracketReply>,
 }
 
