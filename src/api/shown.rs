@@ -7,7 +7,7 @@ pub use crate::guard::verdict::{Decision, Level};
 
 use super::protocol::figure::Figure;
 use crate::guard::words::{self, Careful};
-use crate::margin::amount::Amount;
+use crate::margin::amount::{Amount, Price};
 
 /// What stands where a figure is not known.
 pub const UNKNOWN: &str = "–";
@@ -28,6 +28,18 @@ pub fn percent_up(figure: Figure) -> String {
 #[must_use]
 pub fn percent_down(figure: Figure) -> String {
     or_unknown(figure.0.map(|value| words::percent(value, Careful::Down)))
+}
+
+/// A computed price with seven significant digits.
+#[must_use]
+pub fn price(figure: Figure) -> String {
+    or_unknown(figure.0.map(|value| words::price(Price::new(value))))
+}
+
+/// A multiple, of which more is worse: never shown smaller than it is.
+#[must_use]
+pub fn multiple(figure: Figure) -> String {
+    or_unknown(figure.0.map(words::multiple))
 }
 
 /// A figure with so many decimals.

@@ -7,8 +7,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::check::{at_risk, distance, killer};
+use super::card::{at_risk, distance, killer};
 use super::demo::on_scenario;
+use super::explain::figure_lines;
 use super::screen::safe;
 use super::talk::{Request, show};
 use super::{Common, Exit, screen};
@@ -65,15 +66,7 @@ fn sheet(answer: &ExplainAnswer<'static>) -> String {
             of = figure.of.to_string();
             text.push_str(&format!("\n{}\n", safe(&of)));
         }
-        text.push_str(&format!(
-            "  {} = {}\n    = {}\n",
-            safe(&figure.figure),
-            figure.value,
-            safe(&figure.formula)
-        ));
-        for input in &figure.inputs {
-            text.push_str(&format!("      {} = {}\n", safe(&input.name), input.value));
-        }
+        text.push_str(&figure_lines(figure));
     }
     if answer.figures.is_empty() {
         text.push_str("nothing is held\n");

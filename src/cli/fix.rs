@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 
+use super::card::requests;
 use super::screen::{bold, red, safe, wrapped};
 use super::talk::{Request, show};
 use super::{Common, Exit};
@@ -38,6 +39,7 @@ fn page(answer: &FixAnswer<'static>) -> String {
         }
         for way in &broken.ways {
             text.push_str(&wrapped(&way.message, "    "));
+            text.push_str(&requests(std::iter::once(&way.request)));
         }
     }
     text

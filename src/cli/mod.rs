@@ -6,6 +6,7 @@
 
 mod account;
 mod alerts;
+mod card;
 mod check;
 mod config;
 mod demo;

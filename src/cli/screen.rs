@@ -9,6 +9,7 @@ use std::io::{self, Write as _};
 
 use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::Exit;
 use crate::api::shown::Decision;
@@ -95,29 +96,58 @@ pub(super) fn decision(name: &str) -> String {
     format!("{style}{}{style:#}", safe(name).to_uppercase())
 }
 
+/// Columns a text takes on a terminal: letters of some scripts take two.
+pub(super) fn width(text: &str) -> usize {
+    text.width()
+}
+
 /// Foreign text broken into lines that fit, each begun with `indent`.
 pub(super) fn wrapped(text: &str, indent: &str) -> String {
-    let text = safe(text);
-    let room = usize::from(WIDTH).saturating_sub(indent.chars().count());
+    hanging(text, indent, indent)
+}
+
+/// The same with an indent of its own for the first line.
+pub(super) fn hanging(text: &str, first: &str, rest: &str) -> String {
+    // A number and its percent sign stay on one line.
+    let text = safe(text).replace(" %", "\u{a0}%");
+    let room = |line: usize| {
+        let indent = if line == 0 { first } else { rest };
+        usize::from(WIDTH).saturating_sub(width(indent)).max(2)
+    };
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
-        let line = lines.last().map_or(0, |line| line.chars().count());
-        let fits = line == 0 || line + 1 + word.chars().count() <= room;
+        let taken = lines.last().map_or(0, |line| width(line));
+        let fits = taken == 0 || taken + 1 + width(word) <= room(lines.len() - 1);
         if !fits {
+            lines.push(String::new());
+        } else if taken > 0
+            && let Some(line) = lines.last_mut()
+        {
+            line.push(' ');
+        }
+        put_word(word, &mut lines, room);
+    }
+    let mut told = String::new();
+    for (place, line) in lines.iter().enumerate() {
+        told.push_str(if place == 0 { first } else { rest });
+        told.push_str(line.replace('\u{a0}', " ").trim_end());
+        told.push('\n');
+    }
+    told
+}
+
+/// Puts a word at the end of the last line; one that no line can hold is cut.
+fn put_word(word: &str, lines: &mut Vec<String>, room: impl Fn(usize) -> usize) {
+    for letter in word.chars() {
+        let columns = letter.width().unwrap_or(0);
+        let taken = lines.last().map_or(0, |line| width(line));
+        if taken + columns > room(lines.len() - 1) {
             lines.push(String::new());
         }
         if let Some(line) = lines.last_mut() {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
+            line.push(letter);
         }
     }
-    let lines: Vec<String> = lines
-        .iter()
-        .map(|line| format!("{indent}{line}\n"))
-        .collect();
-    lines.concat()
 }
 
 /// A table whose first column is text and whose others are figures.
@@ -153,6 +183,24 @@ mod tests {
         let text = wrapped(&"word ".repeat(40), "  ");
         assert!(text.lines().all(|line| line.chars().count() <= 80));
         assert_eq!(text.split_whitespace().count(), 40);
+    }
+
+    #[test]
+    fn a_percent_sign_stays_beside_its_number() {
+        let text = wrapped(&"words 9.5 %, ".repeat(20), "  ");
+        assert!(text.lines().all(|line| !line.trim_start().starts_with('%')));
+        assert!(text.contains("9.5 %,"));
+    }
+
+    #[test]
+    fn what_no_line_can_hold_is_cut_by_columns_not_letters() {
+        let text = wrapped(&format!("a {} b", "币".repeat(100)), "    ");
+        assert!(text.lines().all(|line| width(line) <= 80), "{text}");
+        assert_eq!(text.matches('币').count(), 100);
+        let mut table = table(&["position", "amount"]);
+        table.add_row(vec!["币安人生".repeat(30), "9".repeat(60)]);
+        let text = shown(table, 1);
+        assert!(text.lines().all(|line| width(line) <= 80), "{text}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Owns: its page.
 //! Must not know: how freshness is judged.
 
-use super::check::{distance, killer};
+use super::card::{distance, killer};
 use super::screen::safe;
 use super::talk::{Request, show};
 use super::{Common, Exit, screen};

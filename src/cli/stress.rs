@@ -9,11 +9,12 @@ use clap::Args;
 use reqwest::Method;
 use serde_json::{Map, Value};
 
+use super::card::lost;
 use super::screen::safe;
 use super::talk::{Request, Socket, show};
 use super::{Common, Exit, screen};
 use crate::api::protocol::stress::StressAnswer;
-use crate::api::shown::{money, percent_up};
+use crate::api::shown::percent_up;
 
 /// Flags of `stress`.
 #[derive(Debug, Clone, Args)]
@@ -64,18 +65,29 @@ fn page(answer: &StressAnswer<'static>) -> String {
     let mut text = String::new();
     for pool in &answer.pools {
         let name = format!("pool {}", safe(&pool.asset));
-        let mut table = screen::table(&[&name, "survives", "margin ratio", "loss", "dies"]);
+        let mut table =
+            screen::table(&[&name, "survives", "margin ratio", "outcome", "liquidated"]);
         for scenario in &pool.stress {
             let survives = if scenario.survives { "yes" } else { "NO" };
             table.add_row(vec![
                 safe(&scenario.name),
                 survives.to_owned(),
                 percent_up(scenario.margin_ratio),
-                money(scenario.loss),
-                scenario.dies.len().to_string(),
+                lost(scenario.loss),
+                dying(&scenario.dies),
             ]);
         }
         text.push_str(&screen::shown(table, 1));
+        for scenario in &pool.stress {
+            if let Some(asset) = &scenario.depegged {
+                let line = format!(
+                    "{}: this pool is counted in {asset} and does not feel that {asset} itself \
+                     loses worth",
+                    scenario.name
+                );
+                text.push_str(&screen::wrapped(&line, "  "));
+            }
+        }
     }
     for reason in &answer.missing {
         // Writing to a string cannot fail.
@@ -85,4 +97,14 @@ fn page(answer: &StressAnswer<'static>) -> String {
         text.push_str("nothing is held\n");
     }
     text
+}
+
+/// Whose positions are liquidated, at most three by name.
+fn dying(symbols: &[std::borrow::Cow<'_, str>]) -> String {
+    let named: Vec<String> = symbols.iter().take(3).map(|symbol| safe(symbol)).collect();
+    match symbols.len().saturating_sub(named.len()) {
+        _ if named.is_empty() => "nothing".to_owned(),
+        0 => named.join(" "),
+        more => format!("{} and {more} more", named.join(" ")),
+    }
 }

@@ -19,7 +19,7 @@ use super::verdict::{
 };
 use super::words;
 use super::worst::dies_together;
-use crate::margin::account::{Asset, AssetMode, Symbol};
+use crate::margin::account::{Asset, AssetMode, Side, Symbol};
 use crate::margin::amount::Amount;
 use crate::margin::book::{Book, Unknown};
 use crate::margin::change::Change;
@@ -449,8 +449,32 @@ fn costs(view: &LiveView<'_>, proposal: &Proposal, look: &Look<'_>) -> Option<Co
             let paid = touched.position.notional.times(rate(&touched.symbol)?);
             sum.plus(paid.ok()?).ok()
         });
+    let next = |order: &OrderIntent| {
+        view.mirror()
+            .mark_meta(order.symbol.as_str())?
+            .next_funding_ms
+    };
     Some(Costs {
         fee,
+        slippage: slippage(view, proposal, look),
         funding_next: paid.filter(|_| known),
+        funding_time_ms: proposal.orders().iter().filter_map(next).min(),
     })
+}
+
+/// What the fills lose against the marks.
+fn slippage(view: &LiveView<'_>, proposal: &Proposal, look: &Look<'_>) -> Option<Amount> {
+    let orders = proposal.orders().iter().zip(&look.orders);
+    orders
+        .into_iter()
+        .try_fold(Amount::ZERO, |sum, (intent, order)| {
+            let fill = order.fill?;
+            let mark = view.book().state(intent.symbol.as_str())?.mark?;
+            let worse = match fill.side {
+                Side::Buy => fill.price.minus(mark.price()),
+                Side::Sell => mark.price().minus(fill.price),
+            };
+            let lost = worse.ok()?.times(fill.quantity).ok()?.as_amount();
+            sum.plus(lost).ok()
+        })
 }

@@ -16,6 +16,7 @@ mod decide;
 mod desk;
 pub mod exit;
 pub mod fix;
+pub mod formulas;
 mod look;
 pub mod offer;
 pub mod policy;

@@ -9,8 +9,9 @@ use rust_decimal::Decimal;
 use super::offer::Alternative;
 use super::proposal::Proposal;
 use super::stress::StressOutcome;
-use crate::margin::account::{MarginMode, PositionSide, Symbol};
-use crate::margin::amount::{Amount, Leverage, MarkPrice, Quantity, Rate};
+use crate::margin::account::{Asset, Leg, MarginMode, PositionSide, Symbol};
+use crate::margin::amount::{Amount, Leverage, MarkPrice, Price, Rate};
+use crate::margin::bracket::Bracket;
 use crate::margin::liquidation::LiquidationPrices;
 use crate::margin::order::OrderId;
 use crate::margin::pool::PoolAssessment;
@@ -305,14 +306,14 @@ pub struct MissingFigure {
 pub struct PositionChange {
     /// Contract.
     pub symbol: Symbol,
+    /// What it is margined in.
+    pub asset: Asset,
     /// Which leg.
     pub position_side: PositionSide,
     /// The mode that counts for risk.
     pub margin_mode: MarginMode,
-    /// Quantity afterwards.
-    pub quantity: Quantity,
-    /// The mark.
-    pub mark: MarkPrice,
+    /// Leverage afterwards.
+    pub leverage: Leverage,
     /// As it is; `None` when it would be new.
     pub before: Option<PositionFigures>,
     /// As it would be; `None` when it would be gone.
@@ -324,8 +325,12 @@ pub struct PositionChange {
     pub ticket: Option<Amount>,
     /// What the rest of the wallet pays for it.
     pub spill: Option<Amount>,
+    /// Where that is counted: the nearer of its liquidation price and the horizon.
+    pub adverse: Option<Price>,
     /// What it draws from the rest of the wallet, now and at its end.
     pub overrun: Option<Overrun>,
+    /// The trigger of the stop that comes first on its losing side.
+    pub stop: Option<Price>,
     /// A stop of this position lies beyond its liquidation price and would never fire.
     pub stop_beyond_liquidation: bool,
     /// A stop of this position lies within fee and slippage of its liquidation price: it fires and
@@ -390,10 +395,22 @@ pub struct WorstCase {
 /// Figures of one position at one instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PositionFigures {
+    /// Quantity, entry, and what it was assigned if it is isolated.
+    pub leg: Leg,
+    /// The mark.
+    pub mark: MarkPrice,
     /// Liquidation prices.
     pub liquidation: LiquidationPrices,
+    /// Smallest move to either, as a fraction of the mark.
+    pub distance: Option<Rate>,
     /// Maintenance margin.
     pub maintenance_margin: Amount,
+    /// The same as a fraction of its pool's; `None` when isolated or when the pool keeps none.
+    pub maintenance_share: Option<Rate>,
+    /// The bracket of its notional at the mark.
+    pub bracket: Bracket,
+    /// The bracket at the price below that liquidates, and at the one above.
+    pub bracket_at_end: [Option<Bracket>; 2],
 }
 
 /// What the order costs besides margin.
@@ -401,9 +418,14 @@ pub struct PositionFigures {
 pub struct Costs {
     /// Taker fee of the assumed fill.
     pub fee: Amount,
+    /// What the assumed fill loses against the mark, negative when it gains; `None` when it does
+    /// not fit 28 digits.
+    pub slippage: Option<Amount>,
     /// What the position after the order pays (positive) or receives at the next funding, at its
     /// present rate; `None` when the rate is not known.
     pub funding_next: Option<Amount>,
+    /// When the first of them settles, in milliseconds since 1970.
+    pub funding_time_ms: Option<i64>,
 }
 
 /// Everything a decision consists of.
@@ -454,6 +476,17 @@ impl Judgement {
     #[must_use]
     pub fn fill(&self) -> Option<Fill> {
         self.orders.first().and_then(|order| order.fill)
+    }
+
+    /// The finding that decides: the one whose sentence is the `why`.
+    #[must_use]
+    pub fn binding(&self) -> Option<&Finding> {
+        let level = match self.decision {
+            Decision::Allow => return None,
+            Decision::Warn => Level::Warn,
+            Decision::Reject => Level::Reject,
+        };
+        self.findings.iter().find(|finding| finding.level == level)
     }
 
     /// Margin mode and leverage in force for its first order.

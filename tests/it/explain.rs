@@ -9,6 +9,9 @@ use crossguard::margin::amount::Rate;
 use crossguard::margin::explain::{Explained, explain};
 use rust_decimal::Decimal;
 
+use serde_json::Value;
+
+use crate::api_rig::Daemon;
 use crate::rig::Rig;
 
 /// Names, numbers and signs.
@@ -115,12 +118,16 @@ fn computed(figure: &Explained) -> Decimal {
     let inputs = inputs
         .map(|input| (input.name.as_str(), input.value))
         .collect();
+    by_formula(&figure.formula, &inputs)
+}
+
+fn by_formula(formula: &str, inputs: &BTreeMap<&str, Decimal>) -> Decimal {
     let mut reader = Reader {
-        words: words(&figure.formula).into_iter().peekable(),
-        inputs: &inputs,
+        words: words(formula).into_iter().peekable(),
+        inputs,
     };
     let value = reader.sum();
-    assert_eq!(reader.words.next(), None, "{}", figure.formula);
+    assert_eq!(reader.words.next(), None, "{formula}");
     value
 }
 
@@ -288,4 +295,132 @@ fn what_is_not_known_is_named_and_the_rest_is_explained() {
     let unknown: Vec<&str> = sheet.unknown.iter().map(|(of, _)| of.as_str()).collect();
     assert_eq!(unknown, ["BTCUSDT", "ETHUSDT", "USDT"]);
     assert!(sheet.figures.iter().any(|figure| figure.of == "pool USDC"));
+}
+
+fn decimal(value: &Value) -> Decimal {
+    value.as_str().unwrap().parse().unwrap()
+}
+
+/// Asks, has the decision explained, and computes every formula anew from what is printed, cut at
+/// eight decimals as it is; gives back the explanation.
+fn explained(daemon: &Daemon, body: &str) -> Value {
+    let answer = daemon.post("/v1/check", body);
+    let id = answer.json()["decisionId"].as_str().unwrap().to_owned();
+    let told = daemon.get(&format!("/v1/decisions/{id}/explain"));
+    let recorded = answer.text().strip_suffix('}').unwrap();
+    assert!(told.text().starts_with(recorded), "{}", told.text());
+    let told = told.json();
+    for figure in told["arithmetic"].as_array().unwrap() {
+        let inputs = figure["inputs"].as_array().unwrap().iter();
+        let inputs: BTreeMap<&str, Decimal> = inputs
+            .map(|input| (input["name"].as_str().unwrap(), decimal(&input["value"])))
+            .collect();
+        let value = decimal(&figure["value"]);
+        let ours = by_formula(figure["formula"].as_str().unwrap(), &inputs);
+        let scale = value.abs().max(Decimal::ONE);
+        let apart = (ours - value).abs();
+        // A millionth: what cutting leaves of a quotient.
+        assert!(apart <= Decimal::new(1, 6) * scale, "{ours}: {figure:#}");
+    }
+    told
+}
+
+fn explained_names(told: &Value) -> Vec<String> {
+    let figures = told["arithmetic"].as_array().unwrap().iter();
+    let name = |figure: &Value| {
+        let part = |name: &str| figure[name].as_str().unwrap().to_owned();
+        format!("{} {}", part("of"), part("figure"))
+    };
+    figures.map(name).collect()
+}
+
+#[test]
+fn a_decision_is_computed_anew_from_what_explain_prints() {
+    let isolated = "margin SOLUSDT isolated\npos SOLUSDT isolated 10x +40 @ 150\n";
+    let daemon = Daemon::with(&format!("{CONTRACTS}{isolated}{HELD}"));
+    let order = r#"{"order":{"symbol":"ETHUSDT","side":"SELL","type":"MARKET","quantity":"20"}}"#;
+    let told = explained(&daemon, order);
+    let names = explained_names(&told);
+    all_in(
+        &names,
+        &[
+            "position BTCUSDT maintMargin",
+            "position BTCUSDT liquidationBelow",
+            "position ETHUSDT liquidationAbove",
+            "position ETHUSDT spillAtLiquidation",
+            "position ETHUSDT lossMultiple",
+            "position ETHUSDT shift",
+            "position SOLUSDT liquidationBelow",
+            "account.before headroom",
+            "account.after crossUnPnl",
+            "account.after maintMargin",
+            "account.after notionalGross",
+            "account.after walletAtRisk.fraction",
+            "account.after distance",
+            "isolatedTwin isolatedTwin.margin",
+            "findings EFFECTIVE_LEVERAGE",
+        ],
+    );
+    let codes = |name: &str| -> Vec<Value> {
+        let list = told[name].as_array().unwrap().iter();
+        list.map(|entry| entry["code"].clone()).collect()
+    };
+    assert_eq!(codes("waiting"), codes("findings"));
+    let decides = told["waiting"].as_array().unwrap().iter();
+    let decides: Vec<&Value> = decides.filter(|entry| entry["decides"] == true).collect();
+    assert_eq!(decides.len(), 1);
+    assert_eq!(decides[0]["code"], told["bindingLimit"]);
+}
+
+#[test]
+fn a_decision_on_a_hedge_a_batch_and_a_change_is_computed_anew() {
+    let daemon = Daemon::with(&format!("mode hedge\n{CONTRACTS}{HEDGED}"));
+    let order = r#"{"order":{"symbol":"BTCUSDT","side":"BUY","positionSide":"LONG","type":"LIMIT","timeInForce":"GTC","price":"60100","quantity":"0.5"}}"#;
+    let names = explained_names(&explained(&daemon, order));
+    all_in(
+        &names,
+        &[
+            "position BTCUSDT_LONG liquidationBelow",
+            "position BTCUSDT_SHORT spill",
+            "account.after notionalNet",
+        ],
+    );
+    let batch = r#"{"orders":[{"symbol":"BTCUSDT","side":"BUY","positionSide":"LONG","type":"MARKET","quantity":"0.5"},{"symbol":"SOLUSDT","side":"SELL","positionSide":"SHORT","type":"MARKET","quantity":"50"}]}"#;
+    explained(&daemon, batch);
+    let change = r#"{"change":{"kind":"transferOut","asset":"USDT","amount":"3000"}}"#;
+    let names = explained_names(&explained(&daemon, change));
+    all_in(&names, &["account.after headroom"]);
+    let multi = Daemon::with(&format!("{CONTRACTS}{HELD}{RATES}"));
+    let order = r#"{"order":{"symbol":"ETHUSDT","side":"SELL","type":"MARKET","quantity":"20"}}"#;
+    all_in(
+        &explained_names(&explained(&multi, order)),
+        &["account.after headroom", "position ETHUSDT ticket"],
+    );
+}
+
+#[test]
+fn a_brief_or_blind_decision_says_what_waiting_could_change() {
+    let daemon = Daemon::with(&format!("{CONTRACTS}{HELD}"));
+    let order = r#"{"order":{"symbol":"ETHUSDT","side":"SELL","type":"MARKET","quantity":"20"},"brief":true}"#;
+    let told = explained(&daemon, order);
+    assert_eq!(told["arithmetic"], Value::Array(Vec::new()));
+    let kinds = |told: &Value| -> Vec<String> {
+        let waiting = told["waiting"].as_array().unwrap().iter();
+        waiting
+            .map(|entry| entry["retry"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert!(kinds(&told).contains(&"when_margin_recovers".to_owned()));
+    daemon.post("/v1/lock", r#"{"reason":"holiday"}"#);
+    daemon.clock.advance_ms(30_000);
+    let told = explained(&daemon, order);
+    assert_eq!(kinds(&told), ["after_resync", "after_resync", "never"]);
+    assert!(
+        told["waiting"][0]["message"]
+            .as_str()
+            .unwrap()
+            .starts_with("waiting helps")
+    );
+    let unknown = daemon.get("/v1/decisions/01NOTHING/explain");
+    assert_eq!(unknown.status, 404);
 }

@@ -24,6 +24,7 @@ mod changes;
 mod cli_verbs;
 mod config_effective;
 mod config_mistakes;
+mod demo;
 mod dst;
 mod exchange_keys;
 mod exchange_stand;

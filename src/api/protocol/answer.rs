@@ -8,19 +8,20 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::account::{LIQUIDATABLE_NOW, callback, liquidation};
+use super::account::{LIQUIDATABLE_NOW, callback};
+use super::contagion::{PoolChange, PositionChange};
 use super::figure::Figure;
 use super::inputs::{Inputs, MissingEntry, Planes};
 use super::names;
-use super::pool::{self, PoolFigures, PoolSafety};
+use super::pool::{self, PoolDifference, PoolFigures};
 use super::ways::{self, Alternative, Stress, WorstCase};
 use crate::daemon::report;
 use crate::guard::proposal::Proposal;
-use crate::guard::verdict::{self, Judgement, PositionFigures};
-use crate::margin::account::Symbol;
-use crate::margin::amount::cut;
+use crate::guard::verdict::{self, Decision, Judgement};
+use crate::guard::words;
 use crate::margin::order::{OrderIntent, OrderKind};
 use crate::margin::project;
+use crate::mirror::reserve::RESERVATION_MS;
 
 /// What the server knows beside the spine's answer.
 #[derive(Debug, Clone, Copy)]
@@ -93,12 +94,18 @@ pub struct CheckAnswer<'a> {
     pub decision: Cow<'a, str>,
     /// The one sentence.
     pub why: Cow<'a, str>,
+    /// What the worst adverse move would take afterwards, in one sentence; `null` when nothing.
+    pub loss: Option<Cow<'a, str>>,
+    /// The code of the finding that decides; `null` when nothing speaks.
+    pub binding_limit: Option<Cow<'a, str>>,
     /// Every rule that spoke, in precedence.
     pub findings: Vec<Finding<'a>>,
     /// Under which it is recorded.
     pub decision_id: Cow<'a, str>,
     /// The decision is written down (of a dry run: handed over to be).
     pub recorded: bool,
+    /// Version of the daemon that made it.
+    pub version: Cow<'a, str>,
     /// Fingerprint of the policy it was made under.
     pub policy: Cow<'a, str>,
     /// The guard's own state.
@@ -107,6 +114,8 @@ pub struct CheckAnswer<'a> {
     pub certainty: Cow<'a, str>,
     /// When, in milliseconds since 1970.
     pub time: i64,
+    /// Until when its room is promised; `null` when none is.
+    pub expires_at: Option<i64>,
     /// Who asked.
     pub client: Option<Cow<'a, str>>,
     /// No room was promised.
@@ -118,7 +127,7 @@ pub struct CheckAnswer<'a> {
     /// The change as it was understood; `null` for orders.
     pub change: Option<Value>,
     /// The pool's figures.
-    pub account: BeforeAfter<PoolFigures<'a>>,
+    pub account: Account<'a>,
     /// The pool's safety.
     pub pool: PoolChange<'a>,
     /// Every position of the pool.
@@ -128,7 +137,7 @@ pub struct CheckAnswer<'a> {
     /// The scenarios of the policy.
     pub stress: Vec<Stress<'a>>,
     /// The same order in isolated mode; `null` when it opens nothing.
-    pub isolated_twin: Option<IsolatedTwin>,
+    pub isolated_twin: Option<IsolatedTwin<'a>>,
     /// What would pass instead, with every warning and every refusal.
     pub alternatives: Vec<Alternative<'a>>,
     /// Fee and funding.
@@ -139,13 +148,16 @@ pub struct CheckAnswer<'a> {
     pub micros: i64,
 }
 
-/// A value as it is and as it would be.
+/// The pool's figures as they are and as they would be.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct BeforeAfter<T> {
-    /// As it is; `null` when not known.
-    pub before: Option<T>,
-    /// As it would be; `null` when not known.
-    pub after: Option<T>,
+#[serde(default)]
+pub struct Account<'a> {
+    /// As they are; `null` when not known.
+    pub before: Option<PoolFigures<'a>>,
+    /// After − before; `null` when either is not known.
+    pub change: Option<PoolDifference>,
+    /// As they would be; `null` when not known.
+    pub after: Option<PoolFigures<'a>>,
 }
 
 /// The order as it was understood.
@@ -193,83 +205,20 @@ pub struct OrderEcho<'a> {
     pub exposure: Option<Cow<'a, str>>,
 }
 
-/// The pool's safety before and after.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct PoolChange<'a> {
-    /// The pool's asset; `null` when not known.
-    pub asset: Option<Cow<'a, str>>,
-    /// As it is; `null` when not known.
-    pub before: Option<PoolSafety<'a>>,
-    /// As it would be; `null` when not known.
-    pub after: Option<PoolSafety<'a>>,
-    /// Contracts whose crossed positions are liquidated together, afterwards.
-    pub dies_together: Vec<Cow<'a, str>>,
-}
-
-/// One position before and after.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct PositionChange<'a> {
-    /// Contract.
-    pub symbol: Cow<'a, str>,
-    /// `BOTH`, `LONG` or `SHORT`.
-    pub position_side: Cow<'a, str>,
-    /// The mode that counts for risk.
-    pub margin_type: Cow<'a, str>,
-    /// Signed quantity afterwards.
-    pub position_amt: Figure,
-    /// The mark.
-    pub mark_price: Figure,
-    /// As it is; `null` when it would be new.
-    pub before: Option<PositionState>,
-    /// As it would be; `null` when it would be gone.
-    pub after: Option<PositionState>,
-    /// How much nearer the liquidation price would come, as a fraction of the mark; `null` when
-    /// there is none before or after.
-    pub shift: Figure,
-    /// Capital put on it; `null` when it would be gone.
-    pub ticket: Figure,
-    /// What the rest of the wallet pays for it; `null` when it would be gone.
-    pub spill: Figure,
-    /// Loss beyond the ticket that the rest of the wallet pays already; `null` when isolated.
-    pub spill_now: Figure,
-    /// The same at the liquidation price on its losing side; `null` when there is none.
-    pub spill_at_liquidation: Figure,
-    /// The loss there as a multiple of the ticket; of a long without such a price the loss at zero;
-    /// `null` when isolated or unbounded.
-    pub loss_multiple: Figure,
-    /// A stop of this position lies beyond its liquidation price and would never fire.
-    pub stop_beyond_liquidation: bool,
-    /// A stop of this position lies within fee and slippage of its liquidation price.
-    pub stop_near_liquidation: bool,
-}
-
-/// Figures of one position at one instant.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct PositionState {
-    /// Binance's one price; `"0"` when this symbol alone cannot liquidate.
-    pub liquidation_price: Figure,
-    /// A fall to here liquidates; `null` when no fall does.
-    pub liquidation_below: Figure,
-    /// A rise to here liquidates; `null` when no rise does.
-    pub liquidation_above: Figure,
-    /// Maintenance margin.
-    #[serde(rename = "maintMargin")]
-    pub maintenance_margin: Figure,
-}
-
 /// The same order in isolated mode with the same ticket.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct IsolatedTwin {
+pub struct IsolatedTwin<'a> {
+    /// The part of the order that opens.
+    pub quantity: Figure,
     /// Margin the position would be given.
     pub margin: Figure,
     /// Where it would be liquidated; `"0"` when no price does that.
     pub liquidation_price: Figure,
     /// The most it could lose.
     pub max_loss: Figure,
+    /// Crossed and isolated compared in money, in one sentence; `null` when figures are missing.
+    pub message: Option<Cow<'a, str>>,
 }
 
 /// What the order costs besides margin.
@@ -278,8 +227,12 @@ pub struct IsolatedTwin {
 pub struct Costs {
     /// Taker fee of the assumed fill.
     pub fee: Figure,
+    /// What the assumed fill loses against the mark; negative when it gains.
+    pub slippage: Figure,
     /// What the position pays (positive) or receives at the next funding.
     pub funding_next: Figure,
+    /// When that is, in milliseconds since 1970; `null` when it is not known.
+    pub funding_time: Option<i64>,
 }
 
 impl<'a> From<&'a verdict::Finding> for Finding<'a> {
@@ -324,10 +277,7 @@ impl<'a> CheckAnswer<'a> {
     #[must_use]
     pub fn of(answer: &'a report::Answer, told: Told<'a>) -> Self {
         let judgement = &answer.judgement;
-        let account = BeforeAfter {
-            before: judgement.before.as_ref().map(PoolFigures::from),
-            after: judgement.after.as_ref().map(PoolFigures::from),
-        };
+        let account = Account::of(judgement);
         let positions: Vec<PositionChange<'a>> = judgement
             .positions
             .iter()
@@ -341,13 +291,23 @@ impl<'a> CheckAnswer<'a> {
         Self {
             decision: Cow::Borrowed(judgement.decision.name()),
             why: Cow::Borrowed(&judgement.why),
+            loss: judgement
+                .after
+                .as_ref()
+                .and_then(words::loss)
+                .map(Cow::Owned),
+            binding_limit: judgement
+                .binding()
+                .map(|finding| Cow::Borrowed(finding.code.name())),
             findings: judgement.findings.iter().map(Finding::from).collect(),
             decision_id: Cow::Borrowed(&answer.decision_id),
             recorded: told.recorded,
+            version: Cow::Borrowed(env!("CARGO_PKG_VERSION")),
             policy: Cow::Borrowed(&answer.policy_fingerprint),
             state: Cow::Borrowed(judgement.ladder.name()),
             certainty: Cow::Borrowed(judgement.certainty.name()),
             time: answer.time_ms,
+            expires_at: expires_at(answer, told),
             client: told.client.map(Cow::Borrowed),
             dry_run: told.dry_run,
             order: match told.proposal {
@@ -363,12 +323,15 @@ impl<'a> CheckAnswer<'a> {
                 Proposal::Order(_) | Proposal::Change(_) => Vec::new(),
             },
             change: told.proposal.change().map(ways::change),
-            pool: PoolChange::of(&account, &judgement.dies_together),
+            pool: PoolChange::of(&account, told.proposal, judgement),
             account,
             positions,
             worst_case: judgement.worst_case.as_ref().map(WorstCase::from),
             stress: judgement.stress.iter().map(Stress::from).collect(),
-            isolated_twin: judgement.isolated_twin.as_ref().map(IsolatedTwin::from),
+            isolated_twin: judgement
+                .isolated_twin
+                .as_ref()
+                .map(|twin| IsolatedTwin::of(twin, told.proposal, judgement)),
             alternatives: judgement
                 .alternatives
                 .iter()
@@ -411,70 +374,16 @@ impl<'a> OrderEcho<'a> {
     }
 }
 
-impl<'a> PoolChange<'a> {
-    fn of(account: &BeforeAfter<PoolFigures<'a>>, dies_together: &'a [Symbol]) -> Self {
-        let known = account.after.as_ref().or(account.before.as_ref());
-        Self {
-            asset: known.map(|figures| figures.asset.clone()),
-            before: account.before.as_ref().map(PoolSafety::from),
-            after: account.after.as_ref().map(PoolSafety::from),
-            dies_together: dies_together
-                .iter()
-                .map(|symbol| Cow::Borrowed(symbol.as_str()))
-                .collect(),
-        }
-    }
-}
-
-impl<'a> From<&'a verdict::PositionChange> for PositionChange<'a> {
-    fn from(change: &'a verdict::PositionChange) -> Self {
-        let margin = |amount: Option<_>| amount.map_or(Figure::NONE, Figure::margin);
-        Self {
-            symbol: Cow::Borrowed(change.symbol.as_str()),
-            position_side: Cow::Borrowed(names::position_side(change.position_side)),
-            margin_type: Cow::Borrowed(names::margin_type(change.margin_mode)),
-            position_amt: Figure::quantity(change.quantity),
-            mark_price: Figure::price(change.mark.price()),
-            before: change.before.map(PositionState::from),
-            after: change.after.map(PositionState::from),
-            shift: change.shift.map_or(Figure::NONE, Figure::fraction),
-            ticket: margin(change.ticket),
-            spill: margin(change.spill),
-            spill_now: margin(change.overrun.map(|overrun| overrun.spill_now)),
-            spill_at_liquidation: change
-                .overrun
-                .and_then(|overrun| overrun.spill_at_liquidation)
-                .map_or(Figure::NONE, |spill| Figure::exact(cut(spill.get()))),
-            loss_multiple: change
-                .overrun
-                .and_then(|overrun| overrun.loss_multiple)
-                .map_or(Figure::NONE, Figure::fraction),
-            stop_beyond_liquidation: change.stop_beyond_liquidation,
-            stop_near_liquidation: change.stop_near_liquidation,
-        }
-    }
-}
-
-impl From<PositionFigures> for PositionState {
-    fn from(figures: PositionFigures) -> Self {
-        let [liquidation_price, liquidation_below, liquidation_above] =
-            liquidation(&figures.liquidation);
-        Self {
-            liquidation_price,
-            liquidation_below,
-            liquidation_above,
-            maintenance_margin: Figure::money(figures.maintenance_margin),
-        }
-    }
-}
-
-impl From<&project::IsolatedTwin> for IsolatedTwin {
-    fn from(twin: &project::IsolatedTwin) -> Self {
+impl<'a> IsolatedTwin<'a> {
+    fn of(twin: &project::IsolatedTwin, proposal: &Proposal, judgement: &Judgement) -> Self {
         let zero = Figure::exact(rust_decimal::Decimal::ZERO);
+        let opens = judgement.fill().map(|fill| fill.opens);
         Self {
+            quantity: opens.map_or(Figure::NONE, Figure::quantity),
             margin: Figure::margin(twin.margin),
             liquidation_price: twin.liquidation_price.map_or(zero, Figure::price),
             max_loss: Figure::margin(twin.loss_max),
+            message: words::crossed_or_isolated(proposal, judgement).map(Cow::Owned),
         }
     }
 }
@@ -483,7 +392,31 @@ impl From<&verdict::Costs> for Costs {
     fn from(costs: &verdict::Costs) -> Self {
         Self {
             fee: Figure::money(costs.fee),
+            slippage: costs.slippage.map_or(Figure::NONE, Figure::money),
+            funding_time: costs.funding_time_ms,
             funding_next: costs.funding_next.map_or(Figure::NONE, Figure::money),
+        }
+    }
+}
+
+/// Room is promised to orders that may be sent and are not exits.
+fn expires_at(answer: &report::Answer, told: Told<'_>) -> Option<i64> {
+    let judgement = &answer.judgement;
+    let promised = !told.dry_run
+        && judgement.decision != Decision::Reject
+        && !judgement.is_exit
+        && told.proposal.change().is_none();
+    promised.then(|| answer.time_ms.saturating_add(RESERVATION_MS))
+}
+
+impl<'a> Account<'a> {
+    fn of(judgement: &'a Judgement) -> Self {
+        let before = judgement.before.as_ref().map(PoolFigures::from);
+        let after = judgement.after.as_ref().map(PoolFigures::from);
+        Self {
+            change: PoolDifference::between(before.as_ref(), after.as_ref()),
+            before,
+            after,
         }
     }
 }
@@ -491,7 +424,7 @@ impl From<&verdict::Costs> for Costs {
 /// Every `null` of the answer that stands for a figure, with its reason.
 fn missing<'a>(
     judgement: &'a Judgement,
-    account: &BeforeAfter<PoolFigures<'_>>,
+    account: &Account<'_>,
     positions: &[PositionChange<'_>],
 ) -> Vec<MissingEntry<'a>> {
     const UNBOUNDED: &str = "no price liquidates this short: its loss has no bound";

@@ -9,9 +9,11 @@
 pub mod account;
 pub mod alerts;
 pub mod answer;
+pub mod contagion;
 pub mod decisions;
 pub mod error;
 pub mod explain;
+pub mod explained;
 pub mod figure;
 pub mod fix;
 pub mod inputs;

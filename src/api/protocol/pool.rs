@@ -11,6 +11,8 @@ use super::figure::Figure;
 use super::inputs::MissingEntry;
 use super::names;
 use crate::daemon::report::PoolReport;
+use crate::margin::amount::Rate;
+use crate::margin::change::withdrawable;
 use crate::margin::pool::{self, PoolAssessment, Survival};
 
 /// One pool: crossed positions only. Money is in `asset`.
@@ -37,6 +39,9 @@ pub struct PoolFigures<'a> {
     pub maintenance_margin: Figure,
     /// What new orders can use.
     pub available_balance: Figure,
+    /// What the exchange lets out of the pool: unrealised profit stays. `null` in multi-assets mode,
+    /// where it depends on the asset.
+    pub max_withdraw_amount: Figure,
     /// Maintenance ÷ margin balance: 1 is liquidation.
     pub margin_ratio: Figure,
     /// Margin balance − maintenance margin.
@@ -72,6 +77,10 @@ pub struct WalletAtRisk<'a> {
     pub amount: Figure,
     /// The same as a fraction of the margin balance.
     pub fraction: Figure,
+    /// The same as a fraction of the margin balance and the ring-fenced money together; `null` when
+    /// they are not above zero.
+    #[serde(rename = "shareOfEverything")]
+    pub share: Figure,
     /// How far prices move; `null` when nothing is held.
     #[serde(rename = "move")]
     pub by: Figure,
@@ -115,13 +124,14 @@ impl<'a> From<&'a PoolAssessment> for PoolFigures<'a> {
             initial_margin: Figure::margin(pool.initial_margin),
             maintenance_margin: Figure::money(pool.maintenance_margin),
             available_balance: Figure::money(pool.available_balance),
+            max_withdraw_amount: withdrawable_of(pool),
             margin_ratio: pool.margin_ratio.map_or(Figure::NONE, Figure::fraction),
             headroom: Figure::money(pool.headroom),
             distance: pool
                 .survival
                 .distance()
                 .map_or(Figure::NONE, Figure::fraction),
-            wallet_at_risk: Some(wallet_at_risk(pool.wallet_at_risk.as_ref())),
+            wallet_at_risk: Some(wallet_at_risk(pool)),
             ring_fenced: Figure::money(pool.ring_fenced),
             first_killer: first_killer.map(FirstKiller::from),
             common_move: common_move.map_or(Figure::NONE, |common| Figure::fraction(common.by)),
@@ -147,18 +157,29 @@ impl<'a> From<&'a PoolReport> for PoolFigures<'a> {
     }
 }
 
+/// What the exchange lets out; where several assets stand together it depends on the asset.
+fn withdrawable_of(pool: &PoolAssessment) -> Figure {
+    if pool.collateral.is_empty() {
+        withdrawable(pool).map_or(Figure::NONE, Figure::margin)
+    } else {
+        Figure::NONE
+    }
+}
+
 /// Nothing held crossed: the worst move takes nothing, and there is no such move.
-fn wallet_at_risk(risk: Option<&pool::WalletAtRisk>) -> WalletAtRisk<'_> {
+fn wallet_at_risk(pool: &PoolAssessment) -> WalletAtRisk<'_> {
     let zero = Figure::exact(rust_decimal::Decimal::ZERO);
-    match risk {
+    match &pool.wallet_at_risk {
         None => WalletAtRisk {
             amount: zero,
             fraction: zero,
+            share: zero,
             ..WalletAtRisk::default()
         },
         Some(risk) => WalletAtRisk {
             amount: Figure::money(risk.amount),
             fraction: Figure::fraction(risk.fraction),
+            share: share_of_everything(pool, risk).map_or(Figure::NONE, Figure::fraction),
             by: Figure::fraction(risk.cause.by),
             direction: Some(Cow::Borrowed(names::direction(risk.cause.direction))),
             symbol: risk
@@ -168,6 +189,12 @@ fn wallet_at_risk(risk: Option<&pool::WalletAtRisk>) -> WalletAtRisk<'_> {
                 .map(|symbol| Cow::Borrowed(symbol.as_str())),
         },
     }
+}
+
+fn share_of_everything(pool: &PoolAssessment, risk: &pool::WalletAtRisk) -> Option<Rate> {
+    let everything = pool.margin_balance.plus(pool.ring_fenced).ok()?;
+    let everything = Some(everything).filter(|money| money.is_positive())?;
+    risk.amount.over(everything).ok()
 }
 
 impl<'a> From<&'a pool::FirstKiller> for FirstKiller<'a> {
@@ -198,6 +225,85 @@ pub fn note_missing<'a>(
         if !figure.is_known() {
             missing.push(MissingEntry::plain(format!("{path}.{name}").into(), REASON));
         }
+    }
+}
+
+/// After − before, of every figure that is a number on both sides; else `null`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PoolDifference {
+    /// Of what crossed positions share.
+    pub cross_wallet_balance: Figure,
+    /// Of unrealised profit.
+    #[serde(rename = "crossUnPnl")]
+    pub cross_unrealized_pnl: Figure,
+    /// Of the margin balance.
+    pub margin_balance: Figure,
+    /// Of the initial margin of positions.
+    pub position_initial_margin: Figure,
+    /// Of what working orders add.
+    pub open_order_initial_margin: Figure,
+    /// Of both together.
+    pub initial_margin: Figure,
+    /// Of maintenance margin.
+    #[serde(rename = "maintMargin")]
+    pub maintenance_margin: Figure,
+    /// Of what new orders can use.
+    pub available_balance: Figure,
+    /// Of what the exchange lets out.
+    pub max_withdraw_amount: Figure,
+    /// Of maintenance ÷ margin balance.
+    pub margin_ratio: Figure,
+    /// Of headroom.
+    pub headroom: Figure,
+    /// Of the distance.
+    pub distance: Figure,
+    /// Of the money at risk.
+    pub wallet_at_risk: Figure,
+    /// Of the money this pool cannot take.
+    pub ring_fenced: Figure,
+    /// Of the sum of absolute notionals.
+    pub notional_gross: Figure,
+    /// Of the signed sum of notionals.
+    pub notional_net: Figure,
+    /// Of gross notional ÷ margin balance.
+    pub account_leverage: Figure,
+}
+
+impl PoolDifference {
+    /// What changes between two looks at a pool.
+    #[must_use]
+    pub fn between(
+        before: Option<&PoolFigures<'_>>,
+        after: Option<&PoolFigures<'_>>,
+    ) -> Option<Self> {
+        let (before, after) = (before?, after?);
+        let of = |figure: fn(&PoolFigures<'_>) -> Figure| {
+            let pair = figure(after).0.zip(figure(before).0);
+            Figure(pair.and_then(|(after, before)| after.checked_sub(before)))
+        };
+        Some(Self {
+            cross_wallet_balance: of(|pool| pool.cross_wallet_balance),
+            cross_unrealized_pnl: of(|pool| pool.cross_unrealized_pnl),
+            margin_balance: of(|pool| pool.margin_balance),
+            position_initial_margin: of(|pool| pool.position_initial_margin),
+            open_order_initial_margin: of(|pool| pool.open_order_initial_margin),
+            initial_margin: of(|pool| pool.initial_margin),
+            maintenance_margin: of(|pool| pool.maintenance_margin),
+            available_balance: of(|pool| pool.available_balance),
+            max_withdraw_amount: of(|pool| pool.max_withdraw_amount),
+            margin_ratio: of(|pool| pool.margin_ratio),
+            headroom: of(|pool| pool.headroom),
+            distance: of(|pool| pool.distance),
+            wallet_at_risk: of(|pool| {
+                let risk = pool.wallet_at_risk.as_ref();
+                risk.map_or(Figure::NONE, |risk| risk.amount)
+            }),
+            ring_fenced: of(|pool| pool.ring_fenced),
+            notional_gross: of(|pool| pool.notional_gross),
+            notional_net: of(|pool| pool.notional_net),
+            account_leverage: of(|pool| pool.account_leverage),
+        })
     }
 }
 

@@ -45,6 +45,8 @@ pub enum Route {
     Decisions,
     /// `GET /v1/decisions/{id}`
     Decision,
+    /// `GET /v1/decisions/{id}/explain`
+    ExplainDecision,
     /// `GET /v1/alerts`
     Alerts,
     /// `POST /v1/alerts/{id}/ack`
@@ -75,7 +77,7 @@ pub enum Route {
 
 impl Route {
     /// Every route.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Check,
         Self::Size,
         Self::Stress,
@@ -88,6 +90,7 @@ impl Route {
         Self::Policy,
         Self::Decisions,
         Self::Decision,
+        Self::ExplainDecision,
         Self::Alerts,
         Self::Acknowledge,
         Self::TestAlerts,
@@ -125,6 +128,7 @@ impl Route {
             | Self::Policy
             | Self::Decisions
             | Self::Decision
+            | Self::ExplainDecision
             | Self::Alerts
             | Self::Events
             | Self::OpenApi
@@ -150,6 +154,7 @@ impl Route {
             Self::Policy => "/v1/policy",
             Self::Decisions => "/v1/decisions",
             Self::Decision => "/v1/decisions/{id}",
+            Self::ExplainDecision => "/v1/decisions/{id}/explain",
             Self::Alerts => "/v1/alerts",
             Self::Acknowledge => "/v1/alerts/{id}/ack",
             Self::TestAlerts => "/v1/alerts/test",

@@ -25,6 +25,7 @@ use crate::api::protocol::account::{AccountAnswer, OrdersAnswer, PositionsAnswer
 use crate::api::protocol::decisions::{DecisionLine, DecisionsAnswer, filter};
 use crate::api::protocol::error::{ErrorCode, Refusal};
 use crate::api::protocol::explain::ExplainAnswer;
+use crate::api::protocol::explained::explained;
 use crate::api::protocol::fix::FixAnswer;
 use crate::api::protocol::policy::PolicyAnswer;
 use crate::api::protocol::status::{LadderAnswer, LockRequest, ReadyAnswer, StatusAnswer};
@@ -92,7 +93,8 @@ pub(super) async fn answer(
             ok(&PolicyAnswer::from(&in_force))?
         }
         Route::Decisions => decisions(parts, head.uri.query().unwrap_or_default()).await?,
-        Route::Decision => decision(parts, id).await?,
+        Route::Decision => ok_bytes(decision(parts, id).await?),
+        Route::ExplainDecision => explain(parts, id).await?,
         Route::Alerts => alerts::list(parts).await?,
         Route::Acknowledge => {
             let body = intake::body(&head.headers, body).await?;
@@ -160,15 +162,25 @@ async fn decisions(parts: &Parts, query: &str) -> Result<Reply, Refusal> {
     })
 }
 
-async fn decision(parts: &Parts, id: &str) -> Result<Reply, Refusal> {
+/// A recorded decision with its arithmetic, and what waiting could change.
+async fn explain(parts: &Parts, id: &str) -> Result<Reply, Refusal> {
+    let document = decision(parts, id).await?;
+    let wrong = || {
+        Refusal::new(
+            ErrorCode::Internal,
+            "The record of this decision is not readable.",
+        )
+    };
+    explained(&document).map(ok_bytes).ok_or_else(wrong)
+}
+
+async fn decision(parts: &Parts, id: &str) -> Result<Vec<u8>, Refusal> {
     let document = parts
         .recorder
         .get(id.to_owned())
         .await
         .map_err(unreadable)?;
-    document
-        .map(ok_bytes)
-        .ok_or_else(|| Refusal::new(ErrorCode::NotFound, "There is no decision of this id."))
+    document.ok_or_else(|| Refusal::new(ErrorCode::NotFound, "There is no decision of this id."))
 }
 
 fn unreadable(error: ReadError) -> Refusal {

@@ -4,6 +4,7 @@
 //! exchanges.
 //! Must not know: how any of them works.
 
+mod coin;
 mod hook;
 mod stage;
 mod trader;
@@ -14,10 +15,11 @@ use std::time::Duration;
 use reqwest::Method;
 use rust_decimal::Decimal;
 
+use self::coin::{Coin, is_flat};
 use self::stage::{Account, Folder};
 use self::trader::{Dictionary, market};
 use super::run::current_thread_runtime;
-use super::{DemoArgs, Exit, check, screen};
+use super::{DemoArgs, Exit, card, screen};
 use crate::api::client::EventReader;
 use crate::api::protocol::account::AccountAnswer;
 use crate::api::protocol::answer::CheckAnswer;
@@ -126,49 +128,54 @@ async fn tell(args: &DemoArgs, speed: Decimal) -> Result<(), String> {
         "crossguard demo: two traders, the same market, one bad day",
     ))?;
     teller.say(
-        "Two simulated exchanges and two guards are starting on this machine. No key, no network\n\
+        "Simulated exchanges and guards are starting on this machine. No key, no network\n\
          beyond loopback. Alice listens to her guard. Bob does not.",
     )?;
-    let alice = Account::start("alice", &folder, args.seed).await?;
-    let bob = Account::start("bob", &folder, args.seed).await?;
-    let told = play(&teller, &alice, &bob).await;
+    let (alice, bob, coin) = tokio::try_join!(
+        Account::start("alice", &folder, args.seed),
+        Account::start("bob", &folder, args.seed),
+        Coin::start(&folder, args.seed),
+    )?;
+    let told = Box::pin(play(&teller, &alice, &bob, &coin)).await;
     if told.is_ok() && args.hold {
         hold(&teller, &alice, &bob).await?;
     }
-    alice.end().await;
-    bob.end().await;
+    tokio::join!(alice.end(), bob.end(), coin.end());
     told
 }
 
-async fn play(teller: &Teller, alice: &Account, bob: &Account) -> Result<(), String> {
+async fn play(teller: &Teller, alice: &Account, bob: &Account, coin: &Coin) -> Result<(), String> {
     let mut refused = 0;
-    teller.pause(1_500).await;
+    teller.pause(1_000).await;
     teller.chapter("Each has 1,000 USDT. A small order first.")?;
     let small = market("ETHUSDT", "BUY", "0.1");
-    show(teller, &alice.trader.ask(&small).await?)?;
+    let verdict = alice.trader.ask(&small).await?;
+    teller.say(&format!("\n{}", card::summary(&verdict).trim_end()))?;
     place(alice, &small).await?;
     place(bob, &small).await?;
-    teller.pause(4_000).await;
+    teller.pause(2_500).await;
 
     ticket(teller, alice, bob).await?;
-    teller.pause(2_500).await;
+    teller.pause(2_000).await;
 
     teller.chapter("Bob wants more of it.")?;
     let more = market("BTCUSDT", "BUY", "0.16");
     let verdict = bob.trader.ask(&more).await?;
     show(teller, &verdict)?;
     refused += i32::from(verdict.decision == "reject");
-    teller.pause(5_000).await;
+    teller.pause(4_500).await;
     teller.say("Bob sends it anyway, past the guard, from his phone.")?;
     let listening = bob.trader.guard.events(None).await;
     let mut ears = listening.map_err(|error| error.to_string())?;
     place(bob, &more).await?;
     let told = alert(&mut ears, "unguarded").await?;
-    teller.say(&format!("  the guard noticed: {}", told.message))?;
-    teller.pause(3_000).await;
+    let noticed = format!("his guard noticed: {}", told.message);
+    teller.say(screen::wrapped(&noticed, "  ").trim_end())?;
+    teller.pause(2_000).await;
 
     fall(teller, alice, bob, &mut ears).await?;
     channels(teller, bob).await?;
+    coin.play(teller).await?;
     silence(teller, alice).await?;
     summary(teller, alice, bob, refused).await
 }
@@ -179,10 +186,12 @@ async fn ticket(teller: &Teller, alice: &Account, bob: &Account) -> Result<(), S
     let crossed = market("BTCUSDT", "BUY", "0.07");
     let verdict = alice.trader.wonder(&crossed).await?;
     show(teller, &verdict)?;
-    teller.pause(6_000).await;
+    teller.pause(5_000).await;
     teller.say(
-        "Bob ignores the warning and sends it. Alice switches the symbol to isolated at 4x and\n\
-         puts the same money on a smaller position: the rest of her wallet stays out of it.",
+        "Bob ignores the warning and sends it. Alice switches the symbol to isolated at
+\
+         4x and puts the same money on a smaller position.
+",
     )?;
     place(bob, &crossed).await?;
     let settings = vec![
@@ -203,7 +212,7 @@ async fn ticket(teller: &Teller, alice: &Account, bob: &Account) -> Result<(), S
         .await?;
     let isolated = market("BTCUSDT", "BUY", "0.005");
     let verdict = agreed(alice, &isolated).await?;
-    show(teller, &verdict)?;
+    teller.say(card::summary(&verdict).trim_end())?;
     place(alice, &isolated).await
 }
 
@@ -242,21 +251,14 @@ async fn fall(
         for account in [alice, bob] {
             account.exchange.command(&format!("mark BTCUSDT {price}"))?;
         }
-        teller.pause(700).await;
+        teller.pause(550).await;
         let line = format!(
             "  {price:>7}   {}   {}",
             row(alice).await?,
             row_with_ratio(bob).await?
         );
         teller.say(&line)?;
-        if !dead
-            && bob
-                .exchange
-                .truth()
-                .positions
-                .iter()
-                .all(|p| p.position_amt.trim_matches(['0', '.']).is_empty())
-        {
+        if !dead && is_flat(bob) {
             dead = true;
             let told = alert(ears, "forced").await?;
             teller.say(&format!(
@@ -281,12 +283,14 @@ async fn channels(teller: &Teller, bob: &Account) -> Result<(), String> {
     let arrived = tokio::time::timeout(Duration::from_secs(10), arrived).await;
     arrived.map_err(|_| "no alert arrived over the channels".to_owned())?;
     for title in bob.hooks.titles() {
-        teller.say(&screen::wrapped(&format!("webhook: {title}"), "  "))?;
+        let line = format!("webhook: {title}");
+        teller.say(screen::hanging(&line, "  ", "    ").trim_end())?;
     }
     if let Some(title) = bob.hooks.last_of_command() {
-        teller.say(&screen::wrapped(&format!("command, last: {title}"), "  "))?;
+        let line = format!("command, last: {title}");
+        teller.say(screen::hanging(&line, "  ", "    ").trim_end())?;
     }
-    teller.pause(3_000).await;
+    teller.pause(2_000).await;
     Ok(())
 }
 
@@ -350,23 +354,23 @@ async fn silence(teller: &Teller, alice: &Account) -> Result<(), String> {
     };
     let verdict = tokio::time::timeout(Duration::from_secs(15), asked).await;
     let verdict = verdict.map_err(|_| "the guard did not notice the silence".to_owned())??;
-    teller.say(&format!(
-        "  {}  {}",
-        screen::decision(&verdict.decision),
-        verdict.why
-    ))?;
+    teller.say(card::summary(&verdict).trim_end())?;
     let mut exit = market("BTCUSDT", "SELL", "0.005");
     exit.push(("reduceOnly", "true".to_owned()));
     let verdict = alice.trader.ask(&exit).await?;
-    teller.say(&format!(
-        "  {}  {}",
-        screen::decision(&verdict.decision),
-        verdict.why
-    ))?;
+    teller.say(card::summary(&verdict).trim_end())?;
     place(alice, &exit).await?;
     teller.say("Alice is out. What cannot add risk always passes.")?;
-    teller.pause(2_000).await;
+    teller.pause(1_000).await;
     Ok(())
+}
+
+/// What the exchange's own ledger holds of USDT.
+fn wallet(account: &Account) -> Result<Decimal, String> {
+    let truth = account.exchange.truth();
+    let wallet = truth.assets.get("USDT");
+    let wallet = wallet.and_then(|asset| crate::margin::amount::parse(&asset.wallet_balance).ok());
+    wallet.ok_or_else(|| "the exchange lost an account".to_owned())
 }
 
 async fn summary(
@@ -376,15 +380,6 @@ async fn summary(
     refused: i32,
 ) -> Result<(), String> {
     teller.chapter("What is left, by the exchanges' own ledgers")?;
-    let wallet = |account: &Account| {
-        let truth = account.exchange.truth();
-        let wallet = truth
-            .assets
-            .get("USDT")
-            .map(|asset| asset.wallet_balance.clone());
-        let wallet = wallet.and_then(|text| crate::margin::amount::parse(&text).ok());
-        wallet.ok_or_else(|| "the exchange lost an account".to_owned())
-    };
     let before = Decimal::from(1_000);
     let left = [
         ("Alice, who listened", wallet(alice)?),
@@ -399,13 +394,11 @@ async fn summary(
         ))?;
     }
     teller.say(&format!(
-        "\nThe ticket was 84 USDT. Isolated, it could have cost no more than that. Crossed, it drew on\n\
-         everything. The guard said so before the order went out, and refused {refused} order that\n\
-         broke the limits; it cannot stop an order that never asks.",
+        "\nBob's ticket was 84 USDT. Isolated, it could have cost no more than that.\n\
+         Crossed, it drew on everything. The guard said so before the order went out, and\n\
+         refused {refused} order that broke his limits; it cannot stop one that never asks.",
     ))?;
-    teller.say(
-        "\nNext: crossguard run --help, or the README for a real account with a read-only key.",
-    )
+    teller.say("\nNext: crossguard run --help, or the README for a real account, read-only key.")
 }
 
 async fn hold(teller: &Teller, alice: &Account, bob: &Account) -> Result<(), String> {
@@ -423,7 +416,7 @@ async fn hold(teller: &Teller, alice: &Account, bob: &Account) -> Result<(), Str
 }
 
 fn show(teller: &Teller, verdict: &CheckAnswer<'_>) -> Result<(), String> {
-    teller.say(&format!("\n{}", check::card(verdict).trim_end()))
+    teller.say(&format!("\n{}", card::card(verdict).trim_end()))
 }
 
 async fn place(account: &Account, order: &Dictionary) -> Result<(), String> {

@@ -1,0 +1,138 @@
+//! How the figures of an answer follow from one another.
+//!
+//! Owns: the formulas as text over names as the socket spells them, so that a recorded decision can
+//! be computed anew by hand.
+//! Must not know: values, how an answer is read.
+//!
+//! A text is plain arithmetic: `+ - * /`, parentheses, `abs`, `min`, `max` and names. Of several
+//! texts the first holds whose names all have a value.
+
+use super::verdict::Code;
+
+/// A figure and how it follows.
+#[derive(Debug, Clone, Copy)]
+pub struct Formula {
+    /// Where the figure stands.
+    pub figure: &'static str,
+    /// How it follows.
+    pub texts: &'static [&'static str],
+}
+
+const fn formula(figure: &'static str, texts: &'static [&'static str]) -> Formula {
+    Formula { figure, texts }
+}
+
+/// Of a pool in single-asset mode; names stand within the pool's figures.
+pub const POOL_ALONE: [Formula; 1] = [formula(
+    "marginBalance",
+    &["crossWalletBalance + crossUnPnl"],
+)];
+
+/// Of any pool.
+pub const POOL: [Formula; 6] = [
+    formula(
+        "initialMargin",
+        &["positionInitialMargin + openOrderInitialMargin"],
+    ),
+    formula("headroom", &["marginBalance - maintMargin"]),
+    formula("marginRatio", &["maintMargin / marginBalance"]),
+    formula("accountLeverage", &["notionalGross / marginBalance"]),
+    formula(
+        "walletAtRisk.fraction",
+        &["walletAtRisk.amount / marginBalance"],
+    ),
+    formula("distance", &DISTANCE),
+];
+
+const DISTANCE: [&str; 3] = [
+    "min(firstKiller.move, commonMove)",
+    "firstKiller.move",
+    "commonMove",
+];
+
+/// Of a pool in single-asset mode: one term for each crossed position, whose name stands for `@`.
+pub const SUMS: [(&str, &str); 5] = [
+    ("crossUnPnl", "@.positionAmt * (@.markPrice - @.entryPrice)"),
+    ("maintMargin", "@.maintMargin"),
+    (
+        "positionInitialMargin",
+        "abs(@.positionAmt * @.markPrice) / @.leverage",
+    ),
+    ("notionalGross", "abs(@.positionAmt * @.markPrice)"),
+    ("notionalNet", "@.positionAmt * @.markPrice"),
+];
+
+/// Of one position; `@end` is its liquidation price on its losing side.
+pub const POSITION: [Formula; 8] = [
+    formula("shift", &["before.distance - after.distance"]),
+    formula(
+        "maintMargin",
+        &["abs(positionAmt * markPrice) * bracket.maintMarginRatio - bracket.cum"],
+    ),
+    formula("ticket", &["abs(positionAmt * markPrice) / leverage"]),
+    formula(
+        "distance",
+        &[
+            "min(abs(liquidationBelow - markPrice), abs(liquidationAbove - markPrice)) / markPrice",
+            "abs(liquidationBelow - markPrice) / markPrice",
+            "abs(liquidationAbove - markPrice) / markPrice",
+        ],
+    ),
+    formula(
+        "spill",
+        &["max(0, positionAmt * (entryPrice - adversePrice) - ticket)"],
+    ),
+    formula(
+        "spillNow",
+        &["max(0, positionAmt * (entryPrice - markPrice) - ticket)"],
+    ),
+    formula(
+        "spillAtLiquidation",
+        &["max(0, positionAmt * (entryPrice - @end) - ticket)"],
+    ),
+    formula(
+        "lossMultiple",
+        &[
+            "max(0, positionAmt * (entryPrice - @end)) / ticket",
+            "positionAmt * entryPrice / ticket",
+        ],
+    ),
+];
+
+/// Where an isolated position is liquidated: margin and profit meet maintenance margin there. `@` is
+/// `Below` or `Above`.
+pub const ISOLATED_END: &str = "(positionAmt * entryPrice - isolatedWallet - bracket@.cum) \
+     / (positionAmt - abs(positionAmt) * bracket@.maintMarginRatio)";
+
+/// Where a crossed position is liquidated: the pool's headroom is zero there. The parts of every leg
+/// of the contract, whose name stands for `@`; `#` is `Below` or `Above`.
+pub const CROSSED_END: [&str; 2] = [
+    "@.positionAmt * @.markPrice - @.maintMargin - @.bracket#.cum",
+    "@.positionAmt - abs(@.positionAmt) * @.bracket#.maintMarginRatio",
+];
+
+/// What all held symbols together lose by a move that does not liquidate, and by one that does.
+pub const AT_RISK: [&str; 2] = ["abs(notionalNet) * walletAtRisk.move", "marginBalance"];
+
+/// The isolated twin's margin; names stand within the whole answer.
+pub const TWIN: Formula = formula(
+    "isolatedTwin.margin",
+    &["order.priceUsed * isolatedTwin.quantity / order.leverage"],
+);
+
+/// How the value that a rule judged follows, and the figure of the answer that it is; names stand
+/// within `account.after`, of the worst case within `worstCase`. `None` where the rule judges no
+/// figure of the account.
+#[must_use]
+pub const fn of_code(code: Code) -> Option<Formula> {
+    Some(match code {
+        Code::LiquidationDistance | Code::WorstCase => formula("distance", &DISTANCE),
+        Code::WalletAtRisk => formula(
+            "walletAtRisk.fraction",
+            &["walletAtRisk.amount / marginBalance"],
+        ),
+        Code::MarginRatio => formula("marginRatio", &["maintMargin / marginBalance"]),
+        Code::EffectiveLeverage => formula("accountLeverage", &["notionalGross / marginBalance"]),
+        _ => return None,
+    })
+}
