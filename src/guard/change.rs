@@ -4,6 +4,8 @@
 //! that are about settings.
 //! Must not know: what the account would be worth.
 
+use std::cell::Cell;
+
 use rust_decimal::Decimal;
 
 use super::desk::Desk;
@@ -31,6 +33,18 @@ pub(super) struct ChangeCase<'a> {
     /// Its pool before the change, promises counted; `None` for changes of the whole account.
     pub before: Option<&'a PoolAssessment>,
     pub after: Option<&'a PoolAssessment>,
+    /// What breaks a bound of the exchange, and the bound: another figure or more money may cure it.
+    pub measured: Cell<Option<(Decimal, Decimal)>>,
+}
+
+impl ChangeCase<'_> {
+    /// Holds a figure against a bound of the exchange.
+    fn measure(&self, value: Decimal, bound: Decimal) {
+        self.limits.strained_by(value, bound);
+        if value > bound {
+            self.measured.set(Some((value, bound)));
+        }
+    }
 }
 
 /// Everything that is to be said of the change by itself.
@@ -39,7 +53,12 @@ pub(super) fn findings(case: &ChangeCase<'_>) -> Result<Vec<Finding>, Unknown> {
     let symbol = case.change.symbol();
     if let Some(refusal) = refusal(case)? {
         let message = format!("The exchange would refuse this change: {refusal}.");
-        findings.push(plain(Code::ExchangeWouldRefuse, symbol, message));
+        let (value, limit) = case.measured.get().unzip();
+        findings.push(Finding {
+            value,
+            limit,
+            ..plain(Code::ExchangeWouldRefuse, symbol, message)
+        });
     }
     findings.extend(isolated_required(case));
     findings.extend(leverage(case)?);
@@ -121,6 +140,9 @@ fn leverage_refusal(
         .brackets
         .as_deref()
         .map(|brackets| brackets.first().leverage_max);
+    if let Some(most) = most {
+        case.measure(leverage.get().into(), most.get().into());
+    }
     if let Some(most) = most
         && leverage.get() > most.get()
     {
@@ -134,10 +156,12 @@ fn leverage_refusal(
             set.get()
         )));
     }
-    let short_of_margin = case
-        .after
-        .is_some_and(|after| after.initial_margin > after.margin_balance);
-    Ok((leverage.get() < set.get() && short_of_margin).then(|| {
+    let Some(after) = case.after.filter(|_| leverage.get() < set.get()) else {
+        return Ok(None);
+    };
+    let (needed, there) = (after.initial_margin, after.margin_balance);
+    case.measure(needed.get(), there.get());
+    Ok((needed > there).then(|| {
         format!(
             "at {}x positions and orders need more initial margin than there is (-2028)",
             leverage.get()
@@ -197,7 +221,7 @@ fn position_margin_refusal(
     }
     Ok(match direction {
         MarginMove::Add => {
-            let most = case.before.map(withdrawable).transpose()?;
+            let most = movable(case, amount)?;
             most.filter(|most| amount > *most).map(|most| {
                 format!(
                     "at most {} of the shared balance can be moved (-4050)",
@@ -207,6 +231,7 @@ fn position_margin_refusal(
         }
         MarginMove::Remove => {
             let most = removable(case.base, symbol, side)?;
+            case.measure(amount.get(), most.get());
             (amount > most).then(|| {
                 format!(
                     "at most {} can be taken out of the position (-4051)",
@@ -215,6 +240,15 @@ fn position_margin_refusal(
             })
         }
     })
+}
+
+/// What may leave the shared balance; notes how hard the amount strains it.
+fn movable(case: &ChangeCase<'_>, amount: Amount) -> Result<Option<Amount>, Unknown> {
+    let most = case.before.map(withdrawable).transpose()?;
+    if let Some(most) = most {
+        case.measure(amount.get(), most.get());
+    }
+    Ok(most)
 }
 
 fn position_mode_refusal(case: &ChangeCase<'_>, mode: PositionMode) -> Option<String> {
@@ -294,7 +328,7 @@ fn transfer_refusal(
     if !amount.is_positive() {
         return Ok(Some("the amount must be above zero".to_owned()));
     }
-    let most = case.before.map(withdrawable).transpose()?;
+    let most = movable(case, amount)?;
     Ok(most.filter(|most| amount > *most).map(|most| {
         format!(
             "at most {} {asset} can leave the futures wallet",

@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 
 use super::contagion::position_changes;
 use super::desk::Desk;
-use super::exit::is_exit;
+use super::exit::passes_as_exit;
 use super::look::{Depth, Look, Question, look};
 use super::offer;
 use super::policy::Policy;
@@ -62,7 +62,15 @@ pub fn decide(view: &LiveView<'_>, proposal: &Proposal, context: &Context<'_>) -
     let mut judgement = judge(&desk, proposal);
     let wanted = context.detail == Detail::Full && !judgement.is_exit;
     if wanted && judgement.decision != Decision::Allow {
-        judgement.alternatives = offer::alternatives(&desk, proposal, &judgement);
+        let offers = offer::alternatives(&desk, proposal, &judgement);
+        judgement
+            .missing
+            .extend(offers.unfinished_words().map(|reason| MissingFigure {
+                path: "alternatives",
+                plane: None,
+                reason,
+            }));
+        judgement.alternatives = offers.alternatives;
     }
     judgement.assessments = desk.assessments();
     judgement
@@ -70,10 +78,7 @@ pub fn decide(view: &LiveView<'_>, proposal: &Proposal, context: &Context<'_>) -
 
 fn judge(desk: &Desk<'_>, proposal: &Proposal) -> Judgement {
     let (view, context) = (desk.view, desk.context);
-    let mut judgement = Judgement {
-        is_exit: is_exit(view, proposal),
-        ..empty(context.ladder)
-    };
+    let mut judgement = empty(context.ladder);
     judgement.findings.extend(
         unsupported(view)
             .map(|message| rules::plain(Code::UnsupportedAccount, proposal.symbol(), message)),
@@ -87,6 +92,7 @@ fn judge(desk: &Desk<'_>, proposal: &Proposal) -> Judgement {
         });
         judgement.certainty = Certainty::Unknown;
     }
+    judgement.is_exit = passes_as_exit(view, proposal, &judgement.findings);
     if !judgement.is_exit {
         let state = rules::ladder(context.ladder, context.ladder_reason, proposal.symbol());
         judgement.findings.extend(state);
@@ -292,39 +298,43 @@ fn look_at_pools(
     let pools = pools_of(desk, proposal)?;
     let symbols = proposal.symbols();
     let mut orders: Vec<Option<OrderJudgement>> = vec![None; proposal.orders().len()];
-    for (place, asset) in pools.iter().enumerate() {
+    let told = pools.first().copied();
+    desk.in_pools(&pools, |asset| {
+        let is_told = told == Some(asset);
         let (places, here) = orders_in(desk, proposal, asset)?;
         let question = Question {
             asset,
             steps: &[],
             orders: &here,
+            places: &places,
             change: proposal.change(),
             symbols: &symbols,
             when: when(proposal),
         };
-        if place == 0 && desk.context.detail != Detail::Brief {
+        if is_told && desk.context.detail != Detail::Brief {
             judgement.before = Some(desk.as_it_is(asset)?);
         }
         let depth = match desk.context.detail {
-            Detail::Brief => Depth::Verdict,
-            Detail::Figures | Detail::Full => Depth::Full,
+            Detail::Figures | Detail::Full if is_told => Depth::Full,
+            Detail::Brief | Detail::Figures | Detail::Full => Depth::Verdict,
         };
         let mut look = look(desk, &question, depth)?;
         judgement.findings.append(&mut look.findings);
         for (place, order) in places.iter().zip(&look.orders) {
             orders[*place] = Some(order.clone());
         }
-        if place == 0 {
+        if is_told {
             tell(desk, proposal, look, judgement)?;
         }
-    }
+        Ok(())
+    })?;
     judgement.orders = orders.into_iter().flatten().collect();
     judgement.certainty = certainty(&judgement.orders);
     Ok(())
 }
 
 /// The orders of a proposal that belong to a pool, with their places.
-fn orders_in<'p>(
+pub(super) fn orders_in<'p>(
     desk: &Desk<'_>,
     proposal: &'p Proposal,
     asset: &Asset,
@@ -343,7 +353,10 @@ fn orders_in<'p>(
 
 /// The pools a proposal touches. A change of the whole account shows the pool that holds most; one
 /// into single-asset mode touches every pool that it makes.
-fn pools_of<'a>(desk: &Desk<'a>, proposal: &'a Proposal) -> Result<Vec<&'a Asset>, Unknown> {
+pub(super) fn pools_of<'a>(
+    desk: &Desk<'a>,
+    proposal: &'a Proposal,
+) -> Result<Vec<&'a Asset>, Unknown> {
     let mut pools: Vec<&Asset> = Vec::new();
     let book = desk.view.book();
     for symbol in proposal.symbols() {

@@ -30,6 +30,11 @@ pub(super) enum Step<'s> {
     TopUp(Amount),
 }
 
+/// Scenarios that cost as much as one assessment, or less.
+///
+/// Source: measured, `cargo bench --bench engine -- verdict`.
+const SCENARIOS_PER_ASSESSMENT: usize = 4;
+
 /// The place where looks are made.
 pub(super) struct Desk<'a> {
     pub view: &'a LiveView<'a>,
@@ -50,26 +55,54 @@ impl<'a> Desk<'a> {
         self.context.policy
     }
 
-    /// How often a pool was assessed so far.
+    /// How often the account was assessed so far.
     pub(super) const fn assessments(&self) -> u32 {
         self.assessments.get()
     }
 
-    /// Counts one more look at a whole pool.
-    pub(super) fn count(&self) {
+    /// Looks at several pools. An assessment of the account is one of each of its pools, so all of it
+    /// costs what the dearest pool costs.
+    pub(super) fn in_pools<'p>(
+        &self,
+        pools: &[&'p Asset],
+        mut look: impl FnMut(&'p Asset) -> Result<(), Unknown>,
+    ) -> Result<(), Unknown> {
+        let before = self.assessments.get();
+        let mut dearest = before;
+        for pool in pools {
+            self.assessments.set(before);
+            let looked = look(pool);
+            dearest = dearest.max(self.assessments.get());
+            if looked.is_err() {
+                self.assessments.set(dearest);
+                return looked;
+            }
+        }
+        self.assessments.set(dearest);
+        Ok(())
+    }
+
+    /// What so many scenarios cost, in assessments: a scenario is one pass over the positions,
+    /// without any search.
+    pub(super) fn scenarios_cost(scenarios: usize) -> u32 {
+        u32::try_from(scenarios.div_ceil(SCENARIOS_PER_ASSESSMENT)).unwrap_or(u32::MAX)
+    }
+
+    /// Counts looks at a whole pool.
+    pub(super) fn count(&self, looks: u32) {
         self.assessments
-            .set(self.assessments.get().saturating_add(1));
+            .set(self.assessments.get().saturating_add(looks));
     }
 
     /// All figures of a pool in this state.
     pub(super) fn assess(&self, what_if: &WhatIf<'_>) -> Result<PoolAssessment, Unknown> {
-        self.count();
+        self.count(1);
         what_if.assess(self.policy().horizon)
     }
 
     /// All figures of a pool as it is.
     pub(super) fn as_it_is(&self, asset: &Asset) -> Result<PoolAssessment, Unknown> {
-        self.count();
+        self.count(1);
         self.view.book().assess(asset, self.policy().horizon)
     }
 

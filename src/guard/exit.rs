@@ -6,6 +6,7 @@
 //! Must not know: policy. An exit passes whatever the policy says.
 
 use super::proposal::Proposal;
+use super::verdict::{Code, Finding};
 use crate::margin::account::{MarginMode, PositionMode, PositionSide, Side, Symbol};
 use crate::margin::amount::{ArithmeticError, Quantity};
 use crate::margin::change::Change;
@@ -23,6 +24,23 @@ pub fn is_exit(view: &LiveView<'_>, proposal: &Proposal) -> bool {
         }
         Proposal::Change(change) => change_is_exit(view, change),
     }
+}
+
+/// True when the proposal passes as the exit it is, whatever was found of it.
+///
+/// A lower leverage that the exchange would refuse (-2028) does not: nothing is taken from anybody,
+/// and nothing is changed either, so there is no way out that would be blocked; the trader is told the
+/// exchange's rule instead of being sent to run into it. Orders pass all the same: what the guard
+/// counts may be wrong, and an exit is never worth that risk.
+pub(super) fn passes_as_exit(
+    view: &LiveView<'_>,
+    proposal: &Proposal,
+    findings: &[Finding],
+) -> bool {
+    let refused = |finding: &Finding| finding.code == Code::ExchangeWouldRefuse;
+    let futile = matches!(proposal, Proposal::Change(Change::Leverage { .. }))
+        && findings.iter().any(refused);
+    is_exit(view, proposal) && !futile
 }
 
 /// True when this order cannot add risk though all `together` fill as well.

@@ -6,7 +6,7 @@
 //! made.
 //! Must not know: how figures are computed, what becomes of findings.
 
-use rust_decimal::Decimal;
+use std::cell::Cell;
 
 use super::change::{self, ChangeCase};
 use super::desk::{Desk, Step};
@@ -47,6 +47,8 @@ pub(super) struct Question<'q> {
     pub steps: &'q [Step<'q>],
     /// The orders, in this pool.
     pub orders: &'q [&'q OrderIntent],
+    /// Where each of them stands in its batch.
+    pub places: &'q [usize],
     pub change: Option<&'q Change>,
     /// Contracts whose limits hold and whose positions are judged by themselves.
     pub symbols: &'q [&'q Symbol],
@@ -108,14 +110,17 @@ pub(super) fn look<'a>(
         } else {
             None
         };
-        findings.extend(change::findings(&ChangeCase {
+        let found = change::findings(&ChangeCase {
             desk,
             limits: &limits,
             change,
             base: &base,
             before: before.as_ref(),
             after: Some(&after),
-        })?);
+            measured: Cell::default(),
+        })?;
+        limits.note_undegreed(&found);
+        findings.extend(found);
     }
     for (part, when) in parts(&orders, question.orders) {
         part_alone(desk, question, &part, when, &limits, &mut findings)?;
@@ -169,11 +174,11 @@ fn beyond(
         if !wanted {
             continue;
         }
-        desk.count();
         let outcome = stress::run(&look.what_if, &look.after, name, scenario)?;
         look.findings.extend(rules::stress(&case, &outcome));
         look.stress.push(outcome);
     }
+    desk.count(Desk::scenarios_cost(look.stress.len()));
     look.worst = Some(worst);
     look.strain = limits.strain.get();
     Ok(())
@@ -199,7 +204,7 @@ fn one_by_one(
         .iter()
         .map(|order| (*order).clone())
         .collect();
-    for intent in question.orders {
+    for (index, intent) in question.orders.iter().enumerate() {
         let symbol = &intent.symbol;
         let missing = |missing| Unknown::Symbol(symbol.clone(), missing);
         let rules = desk
@@ -236,12 +241,7 @@ fn one_by_one(
             notional_after: largest_leg(what_if, symbol)?,
         };
         let found: Vec<Finding> = ORDER_RULES.iter().filter_map(|rule| rule(&case)).collect();
-        for finding in found.iter().filter(|finding| finding.value.is_none()) {
-            // What the figures do not explain knows no degrees.
-            if own_limits.strain.get().reject <= Decimal::ONE {
-                own_limits.broken(finding.level);
-            }
-        }
+        own_limits.note_undegreed(&found);
         limits.take_strain(own_limits.strain.get());
         if let Some(cost) = cost {
             available = available.minus(cost.cost)?.max(Amount::ZERO);
@@ -252,9 +252,22 @@ fn one_by_one(
             settings: Some((settings.margin_mode, settings.leverage)),
             level: found.iter().map(|finding| finding.level).max(),
         });
-        findings.extend(found);
+        let place = question.places.get(index).copied().unwrap_or(index);
+        let found = found.into_iter();
+        findings.extend(found.map(|finding| of_element(finding, question.when, place)));
     }
     Ok(judged)
+}
+
+/// Of a batch, what is found of one order names its element.
+fn of_element(finding: Finding, when: When, place: usize) -> Finding {
+    if when != When::AfterOrders {
+        return finding;
+    }
+    Finding {
+        message: format!("orders[{place}]: {}", finding.message),
+        ..finding
+    }
 }
 
 fn largest_leg(what_if: &WhatIf<'_>, symbol: &Symbol) -> Result<Notional, Unknown> {

@@ -34,6 +34,14 @@ pub(super) struct Strain {
 const BROKEN: Decimal = Decimal::ONE_THOUSAND;
 
 impl Strain {
+    /// The harder of both, level by level.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            warn: self.warn.max(other.warn),
+            reject: self.reject.max(other.reject),
+        }
+    }
+
     /// Of the limit that a decision of this level comes from.
     pub(super) const fn of(self, level: Level) -> Decimal {
         match level {
@@ -143,6 +151,15 @@ impl<'a> Limits<'a> {
         });
     }
 
+    /// Notes findings that nothing explains which is strained so far.
+    pub(super) fn note_undegreed(&self, findings: &[Finding]) {
+        for finding in findings.iter().filter(|finding| finding.value.is_none()) {
+            if self.strain.get().reject <= Decimal::ONE {
+                self.broken(finding.level);
+            }
+        }
+    }
+
     /// Notes a value against 1 for a decision of this level.
     pub(super) fn strained_at(&self, level: Level, value: Decimal) {
         self.strained(Strain {
@@ -160,11 +177,7 @@ impl<'a> Limits<'a> {
     }
 
     fn strained(&self, by: Strain) {
-        let before = self.strain.get();
-        self.strain.set(Strain {
-            warn: before.warn.max(by.warn),
-            reject: before.reject.max(by.reject),
-        });
+        self.strain.set(self.strain.get().and(by));
     }
 
     /// A finding about a value beyond its limit.

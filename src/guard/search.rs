@@ -21,6 +21,102 @@ pub(super) struct End {
     pub strain: Decimal,
 }
 
+/// Makes a straight line of how strain follows what is searched.
+pub(super) type Straighten = fn(Decimal) -> Decimal;
+
+/// Strain as it is: it follows a quantity in a straight line.
+pub(super) const fn as_it_is(strain: Decimal) -> Decimal {
+    strain
+}
+
+/// Strain on what is a share of the balance, made to follow the balance in a straight line; 1 stays 1.
+pub(super) fn reciprocal(strain: Decimal) -> Decimal {
+    let inverse = Decimal::ONE.checked_div(strain);
+    let inverse = inverse.unwrap_or(Decimal::ONE_THOUSAND);
+    Decimal::TWO
+        .checked_sub(inverse.min(Decimal::ONE_THOUSAND))
+        .unwrap_or_default()
+}
+
+/// Most probes that look for a number that passes where neither end of a stretch does.
+const DIPS_MAX: u32 = 8;
+
+/// Where a number that passes may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape<'g> {
+    /// Strain falls from the failing end on: these are tried where the hoped for is not enough.
+    Falls(&'g [u64]),
+    /// Strain may fall and then rise (margin is concave in every quantity): these are tried first.
+    Dips(&'g [u64]),
+}
+
+/// A number that passes: the one hoped for, a guess, or where strain is least between the one hoped
+/// for and the failing end. Nothing is searched where strain does not fall.
+pub(super) fn foothold(
+    fails: End,
+    hoped: u64,
+    shape: Shape<'_>,
+    mut probe: impl FnMut(u64) -> Option<Probe>,
+) -> Option<End> {
+    let mut ask = |at: u64| {
+        let seen = probe(at)?;
+        let strain = seen.strain;
+        Some((End { at, strain }, seen.passes))
+    };
+    let (near, passes) = ask(hoped)?;
+    if passes {
+        return Some(near);
+    }
+    let (Shape::Falls(guesses) | Shape::Dips(guesses)) = shape;
+    let dips = matches!(shape, Shape::Dips(_));
+    if !dips && near.strain >= fails.strain {
+        return None;
+    }
+    for guess in guesses {
+        let (end, passes) = ask(*guess)?;
+        if passes {
+            return Some(end);
+        }
+    }
+    if !dips {
+        return None;
+    }
+    let width = fails.at.abs_diff(hoped);
+    let towards = |at: u64, by: u64| {
+        if fails.at > hoped {
+            at.saturating_add(by)
+        } else {
+            at.saturating_sub(by)
+        }
+    };
+    let (beside, passes) = ask(towards(hoped, (width / 64).max(1)))?;
+    if passes {
+        return Some(beside);
+    }
+    if beside.strain >= near.strain {
+        return None;
+    }
+    // Halving by the slope: of two neighbours the lower one tells which half holds the dip.
+    let (mut low, mut high) = (0_u64, width);
+    for _ in 0..DIPS_MAX / 2 {
+        let middle = low.midpoint(high);
+        let (here, passes) = ask(towards(hoped, middle))?;
+        if passes {
+            return Some(here);
+        }
+        let (next, passes) = ask(towards(hoped, middle.saturating_add((width / 256).max(1))))?;
+        if passes {
+            return Some(next);
+        }
+        if next.strain < here.strain {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    None
+}
+
 /// The last number on `near`'s side of the boundary: its neighbour towards `far` is on the other
 /// side. `None` when the probes ran out. The next probe lies where a straight line between the two
 /// ends meets the limit, and in the middle where lines do not help.
@@ -31,24 +127,38 @@ pub(super) fn boundary(
     mut probe: impl FnMut(u64) -> Option<Probe>,
 ) -> Option<u64> {
     let mut slow = 0_u32;
+    // Strains as the line is drawn: an end that stays is drawn nearer to the limit each time, so that
+    // a bend between the ends does not hold the line up (Illinois).
+    let (mut near_line, mut far_line) = (near, far);
+    let mut near_moved_last: Option<bool> = None;
     while far.at.abs_diff(near.at) > 1 {
         let width = far.at.abs_diff(near.at);
         let at = if slow >= 2 {
             slow = 0;
             midpoint(near.at, far.at)
         } else {
-            crossing(near, far).unwrap_or_else(|| midpoint(near.at, far.at))
+            crossing(near_line, far_line).unwrap_or_else(|| midpoint(near.at, far.at))
         };
         let seen = probe(at)?;
         let end = End {
             at,
             strain: seen.strain,
         };
-        if seen.passes == near_passes {
-            near = end;
+        let near_moves = seen.passes == near_passes;
+        if near_moves {
+            (near, near_line) = (end, end);
         } else {
-            far = end;
+            (far, far_line) = (end, end);
         }
+        if near_moved_last == Some(near_moves) {
+            let stays = if near_moves {
+                &mut far_line
+            } else {
+                &mut near_line
+            };
+            *stays = drawn_nearer(*stays);
+        }
+        near_moved_last = Some(near_moves);
         let left = far.at.abs_diff(near.at);
         slow = if left.saturating_mul(2) > width {
             slow.saturating_add(1)
@@ -57,6 +167,16 @@ pub(super) fn boundary(
         };
     }
     Some(near.at)
+}
+
+/// The end with half of what it is away from the limit.
+fn drawn_nearer(end: End) -> End {
+    let strain = end.strain.checked_add(Decimal::ONE);
+    let strain = strain.and_then(|sum| sum.checked_div(Decimal::TWO));
+    End {
+        strain: strain.unwrap_or(end.strain),
+        ..end
+    }
 }
 
 const fn midpoint(one: u64, other: u64) -> u64 {

@@ -208,7 +208,8 @@ pub(super) fn surely_survived(after: &PoolAssessment, shock: &Shock) -> bool {
     else {
         return false;
     };
-    if !shock.is_prices_only() {
+    // Of a joint pool a shock is counted with the worse rate of each asset, the distance is not.
+    if !shock.is_prices_only() || !after.collateral.is_empty() {
         return false;
     }
     match (shock.all, shock.symbols.len()) {

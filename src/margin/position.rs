@@ -57,7 +57,9 @@ impl PositionAssessment {
             LiquidationPrices::Alive { below, above, .. } => {
                 let mut nearest: Option<Rate> = None;
                 for price in [below, above].into_iter().flatten() {
-                    let distance = move_to(price, self.mark)?;
+                    // A far end and a near one are subtracted from each other: both must fit.
+                    let distance = move_to(price, self.mark)?.get();
+                    let distance = Rate::new(round(distance, QUOTIENT_DECIMALS));
                     nearest = Some(nearest.map_or(distance, |other| other.min(distance)));
                 }
                 Ok(nearest)

@@ -1,6 +1,6 @@
 //! The spine's answers through its own step: freshness, exits, promises, the ladder, policies.
 
-use crossguard::daemon::core::{Ask, FIRST_MARK_MS, Input, Output, PolicyInForce};
+use crossguard::daemon::core::{Ask, FIRST_MARK_MS, Input, Output};
 use crossguard::daemon::report::Answer;
 use crossguard::guard::Detail;
 use crossguard::guard::policy::{IsolatedOnly, Limit, LimitKey, Overrides, Policy};
@@ -315,12 +315,7 @@ fn with_policy(change: impl FnOnce(&mut Policy)) -> Rig {
     let mut rig = rig();
     let mut policy = Policy::default();
     change(&mut policy);
-    let in_force = PolicyInForce {
-        policy,
-        fingerprint: "sha256:other".to_owned(),
-    };
-    rig.core
-        .step(Input::Policy(Box::new(in_force)), rig.clock.now());
+    rig.under(policy);
     rig
 }
 

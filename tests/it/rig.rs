@@ -138,13 +138,17 @@ impl Rig {
 
     /// Asks whether an order may be sent.
     pub(crate) fn ask(&mut self, proposal: impl Into<Proposal>, dry_run: bool) -> Answer {
-        let ask = Ask {
+        self.ask_with(Ask {
             ticket: 1,
             proposal: proposal.into(),
             client: None,
             dry_run,
             detail: Detail::Full,
-        };
+        })
+    }
+
+    /// Asks as the question says.
+    pub(crate) fn ask_with(&mut self, ask: Ask) -> Answer {
         let outputs = self
             .core
             .step(Input::Check(Box::new(ask)), self.clock.now());
@@ -155,6 +159,16 @@ impl Rig {
                 _ => None,
             })
             .expect("the question is answered at once")
+    }
+
+    /// Puts another policy in force.
+    pub(crate) fn under(&mut self, policy: Policy) {
+        let in_force = PolicyInForce {
+            policy,
+            fingerprint: "sha256:other".to_owned(),
+        };
+        self.core
+            .step(Input::Policy(Box::new(in_force)), self.clock.now());
     }
 
     /// Asks for an order written as an `order` line of a scenario.

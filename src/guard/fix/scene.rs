@@ -76,6 +76,7 @@ impl Scene<'_> {
             asset: self.asset,
             steps,
             orders: &[],
+            places: &[],
             change: None,
             symbols: self.symbols,
             when: When::Now,

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use rust_decimal::{Decimal, RoundingStrategy};
+use rust_decimal::Decimal;
 
 use super::scene::{Scene, harm};
 use super::{Way, WayKind};
@@ -13,13 +13,13 @@ use crate::guard::decide;
 use crate::guard::desk::{Desk, Step};
 use crate::guard::look::{Depth, Look};
 use crate::guard::proposal::Proposal;
-use crate::guard::quantities::{Quantities, closing};
-use crate::guard::search::{End, Probe, boundary};
+use crate::guard::quantities::{Quantities, closings, money_unit};
+use crate::guard::search::{End, Probe, Straighten, as_it_is, boundary, reciprocal};
 use crate::guard::terms::Terms;
 use crate::guard::verdict::{Code, Decision, Finding, Level};
 use crate::guard::words;
 use crate::margin::account::{PositionSide, Symbol};
-use crate::margin::amount::{Amount, Leverage, Notional};
+use crate::margin::amount::{Amount, Leverage};
 use crate::margin::change::{Change, MarginMove, withdrawable};
 use crate::margin::order::OrderIntent;
 
@@ -28,12 +28,6 @@ const ASSESSMENTS_MAX: u32 = 160;
 
 /// Most positions that are tried for one limit, the largest first.
 const POSITIONS_MAX: usize = 3;
-
-/// How finely a transfer is searched, in parts of twice what all positions are worth.
-const TRANSFER_PARTS: u64 = 1 << 16;
-
-/// How finely added margin is searched, in parts of what can be added.
-const MARGIN_PARTS: u64 = 1 << 10;
 
 /// The search for the ways back inside one limit.
 pub(super) struct Search<'s, 'a> {
@@ -56,7 +50,9 @@ impl Search<'_, '_> {
         } else {
             ways.extend(self.top_up(seen));
         }
-        let positions = self.positions();
+        let positions = closings(self.desk, self.scene.asset, |symbol, _| {
+            self.scene.symbols.contains(&symbol)
+        });
         let reduced = positions.iter().take(POSITIONS_MAX);
         ways.extend(reduced.filter_map(|whole| self.reduce(whole)));
         if code == Code::Spill {
@@ -67,23 +63,28 @@ impl Search<'_, '_> {
         ways
     }
 
-    fn probe(&self, step: Step<'_>) -> Option<Probe> {
+    fn probe(&self, step: Step<'_>, straighten: Straighten) -> Option<Probe> {
         if self.narrow.assessments() >= ASSESSMENTS_MAX {
             return None;
         }
         let look = self.scene.look(self.narrow, &[step], self.depth).ok()?;
         Some(Probe {
             passes: self.scene.broken(&look).is_none(),
-            strain: look.strain.of(self.level),
+            strain: straighten(look.strain.of(self.level)),
         })
     }
 
     /// The least number up to `most` that mends it.
-    fn least(&self, most: u64, probe: impl Fn(u64) -> Option<Probe>) -> Option<u64> {
+    fn least(
+        &self,
+        most: u64,
+        straighten: Straighten,
+        probe: impl Fn(u64) -> Option<Probe>,
+    ) -> Option<u64> {
         let whole = probe(most).filter(|whole| whole.passes)?;
         let near = End {
             at: 0,
-            strain: self.strain,
+            strain: straighten(self.strain),
         };
         let far = End {
             at: most,
@@ -114,12 +115,13 @@ impl Search<'_, '_> {
 
     fn top_up(&self, seen: &Look<'_>) -> Option<Way> {
         let most = seen.after.notional_gross.get().checked_mul(Decimal::TWO)?;
-        let unit = part_of(most, TRANSFER_PARTS)?;
-        let amount = |parts: u64| Some(Amount::new(unit.checked_mul(Decimal::from(parts))?));
-        let parts = self.least(TRANSFER_PARTS, |parts| {
-            self.probe(Step::TopUp(amount(parts)?))
+        let unit = money_unit(most);
+        let amount = |number: u64| Some(Amount::new(unit.checked_mul(number.into())?.normalize()));
+        let all = most.checked_div(unit)?.ceil().try_into().ok()?;
+        let number = self.least(all, reciprocal, |number| {
+            self.probe(Step::TopUp(amount(number)?), reciprocal)
         })?;
-        let money = amount(parts)?;
+        let money = amount(number)?;
         let message = format!(
             "Transfer {} {} into the futures wallet.",
             words::money(money),
@@ -135,33 +137,8 @@ impl Search<'_, '_> {
         })
     }
 
-    /// Orders that close the positions in question, the largest first.
-    fn positions(&self) -> Vec<OrderIntent> {
-        let Ok(base) = self.desk.stage(self.scene.asset, &[]) else {
-            return Vec::new();
-        };
-        let mut positions: Vec<(Notional, OrderIntent)> = Vec::new();
-        for (symbol, _) in base
-            .held()
-            .filter(|held| self.scene.symbols.contains(&held.0))
-        {
-            // What can be reduced is what is held, not what is promised.
-            let Some(state) = self.desk.view.book().state(symbol.as_str()) else {
-                continue;
-            };
-            let Some(mark) = state.mark else { continue };
-            positions.extend(state.legs.held().filter_map(|(side, leg)| {
-                let notional = mark.price().times(leg.quantity).ok()?.abs();
-                Some((notional, closing(symbol, side, leg.quantity)))
-            }));
-        }
-        positions.sort_by(|(one, _), (other, _)| other.cmp(one));
-        positions.into_iter().map(|(_, order)| order).collect()
-    }
-
     fn reduce(&self, whole: &OrderIntent) -> Option<Way> {
-        let state = self.desk.view.book().state(whole.symbol.as_str())?;
-        let quantities = Quantities::of(self.desk, whole, state)?;
+        let quantities = Quantities::of(self.desk, whole)?;
         let held = whole.quantity?;
         let with = |number: u64| {
             let quantity = quantities.quantity(number.checked_sub(1)?)?.min(held);
@@ -171,7 +148,9 @@ impl Search<'_, '_> {
             })
         };
         let all = quantities.first_not_below(held)?.checked_add(1)?;
-        let number = self.least(all, |number| self.probe(Step::Order(&with(number)?)))?;
+        let number = self.least(all, as_it_is, |number| {
+            self.probe(Step::Order(&with(number)?), as_it_is)
+        })?;
         let order = with(number)?;
         let quantity = order.quantity?;
         let request = Proposal::Order(order.clone());
@@ -192,21 +171,19 @@ impl Search<'_, '_> {
         let state = self.desk.view.book().state(symbol.as_str())?;
         let pool = self.desk.as_it_is(self.scene.asset).ok()?;
         let most = withdrawable(&pool).ok()?;
-        // Rounded down: no more than there is.
-        let unit = most.get().checked_div(Decimal::from(MARGIN_PARTS))?;
-        let unit = unit.round_dp_with_strategy(6, RoundingStrategy::ToZero);
-        if unit <= Decimal::ZERO {
+        if !most.is_positive() {
             return None;
         }
         state
             .legs
             .held()
-            .find_map(|(side, _)| self.add_to_leg(symbol, side, unit))
+            .find_map(|(side, _)| self.add_to_leg(symbol, side, most))
     }
 
-    fn add_to_leg(&self, symbol: &Symbol, side: PositionSide, unit: Decimal) -> Option<Way> {
+    fn add_to_leg(&self, symbol: &Symbol, side: PositionSide, most: Amount) -> Option<Way> {
+        let unit = money_unit(most.get());
         let change = |parts: u64| {
-            let amount = Amount::new(unit.checked_mul(Decimal::from(parts))?);
+            let amount = Amount::new(unit.checked_mul(Decimal::from(parts))?.normalize());
             Some(Change::PositionMargin {
                 symbol: symbol.clone(),
                 position_side: side,
@@ -214,10 +191,12 @@ impl Search<'_, '_> {
                 direction: MarginMove::Add,
             })
         };
-        let parts = self.least(MARGIN_PARTS, |parts| {
-            self.probe(Step::Change(&change(parts)?))
+        // Rounded down: no more than there is.
+        let all = most.get().checked_div(unit)?.floor().try_into().ok()?;
+        let parts = self.least(all, reciprocal, |parts| {
+            self.probe(Step::Change(&change(parts)?), reciprocal)
         })?;
-        let money = Amount::new(unit.checked_mul(Decimal::from(parts))?);
+        let money = Amount::new(unit.checked_mul(Decimal::from(parts))?.normalize());
         let change = change(parts)?;
         let request = Proposal::Change(change.clone());
         let message = format!(
@@ -248,7 +227,9 @@ impl Search<'_, '_> {
             })
         };
         let most = u64::from(set.checked_sub(1)?);
-        let by = self.least(most, |by| self.probe(Step::Change(&change(by)?)))?;
+        let by = self.least(most, as_it_is, |by| {
+            self.probe(Step::Change(&change(by)?), as_it_is)
+        })?;
         let change = change(by)?;
         let leverage = lowered(by)?;
         let request = Proposal::Change(change.clone());
@@ -262,14 +243,6 @@ impl Search<'_, '_> {
             way(WayKind::LowerLeverage, Some(request), message, terms)
         })
     }
-}
-
-/// A part of an amount, rounded up to what is transferred.
-fn part_of(most: Decimal, parts: u64) -> Option<Decimal> {
-    let part = most.checked_div(Decimal::from(parts))?;
-    let decimals = if part >= Decimal::new(1, 2) { 2 } else { 8 };
-    let part = part.round_dp_with_strategy(decimals, RoundingStrategy::AwayFromZero);
-    (part > Decimal::ZERO).then_some(part)
 }
 
 const fn way(kind: WayKind, request: Option<Proposal>, message: String, terms: Terms) -> Way {

@@ -3,64 +3,76 @@
 //! Owns: the search for the highest leverage that helps.
 //! Must not know: other kinds of offers.
 
-use super::{Alternative, OfferKind, Search, passes_words};
-use crate::guard::desk::Step;
-use crate::guard::proposal::Proposal;
-use crate::guard::rules::Strain;
-use crate::guard::search::{End, boundary};
+use rust_decimal::Decimal;
+
+use super::candidate::Before;
+use super::search::{Search, Stretch};
+use super::{Alternative, Candidate, OfferKind, passes_words, this_words};
+use crate::guard::search::{End, Shape, as_it_is};
 use crate::guard::terms::Terms;
-use crate::margin::account::MarginMode;
+use crate::margin::account::{MarginMode, Symbol};
 use crate::margin::amount::Leverage;
 use crate::margin::change::Change;
 
+/// Most contracts of a batch that are tried.
+const SYMBOLS_MAX: usize = 2;
+
 impl Search<'_, '_> {
-    /// The same order at the highest leverage that helps.
-    pub(super) fn lower_leverage(&self, asked: Strain) -> Option<Alternative> {
-        let symbol = &self.intent.symbol;
-        let settings = self.state.settings?;
-        let fenced = settings.margin_mode == MarginMode::Isolated && !self.state.legs.is_flat();
+    /// The same orders with one of their contracts at the highest leverage that helps.
+    pub(super) fn lower_leverage(&self) -> Option<Alternative> {
+        if self.proposal.change().is_some() {
+            return None;
+        }
+        let symbols = self.proposal.symbols();
+        let mut tried = symbols.into_iter().take(SYMBOLS_MAX);
+        tried.find_map(|symbol| self.lower_one(symbol))
+    }
+
+    fn lower_one(&self, symbol: &Symbol) -> Option<Alternative> {
+        let state = self.desk.view.book().state(symbol.as_str())?;
+        let settings = state.settings?;
+        let fenced = settings.margin_mode == MarginMode::Isolated && !state.legs.is_flat();
         let set = settings.leverage.get();
         if fenced || set < 2 {
             return None;
         }
-        let change = |leverage: u64| {
-            let leverage = Leverage::new(u32::try_from(leverage).ok()?)?;
-            Some(Change::Leverage {
-                symbol: symbol.clone(),
-                leverage,
+        let leverage = |number: u64| Leverage::new(u32::try_from(number).ok()?);
+        let with = |number: u64| {
+            Some(Candidate {
+                before: vec![Before::Change(Change::Leverage {
+                    symbol: symbol.clone(),
+                    leverage: leverage(number)?,
+                })],
+                proposal: self.proposal.clone(),
             })
         };
-        let glance = |leverage: u64| {
-            let change = change(leverage)?;
-            self.glance(self.intent, &[Step::Change(&change)], self.target)
+        let strain = self.strain(self.target);
+        // A limit on the leverage itself is met there; the lowest asks for the most margin.
+        let meets = Decimal::from(set).checked_div(strain)?.floor();
+        let meets: u64 = meets.max(Decimal::ONE).try_into().ok()?;
+        let hoped = meets.min(u64::from(set.saturating_sub(1)));
+        let stretch = Stretch {
+            fails: End {
+                at: u64::from(set),
+                strain,
+            },
+            hoped,
+            shape: Shape::Falls(&[hoped.midpoint(1), 1]),
+            with: &with,
+            straighten: as_it_is,
         };
-        let lowest = glance(1).filter(|seen| seen.passes)?;
-        let near = End {
-            at: 1,
-            strain: lowest.strain,
-        };
-        let far = End {
-            at: u64::from(set),
-            strain: asked.of(self.target),
-        };
-        let found = boundary(near, far, true, glance)?;
-        let change = change(found)?;
-        let decision = self.verified(self.intent, &[Step::Change(&change)], self.target)?;
+        let (number, candidate, decision) = self.last_passing(&stretch, self.target)?;
         let message = format!(
-            "Set {symbol} to {found}x first: then this order {}.",
+            "Set {symbol} to {number}x first: then {} {}.",
+            this_words(self.proposal),
             passes_words(decision)
         );
         let terms = Terms {
             symbol: Some(symbol.clone()),
-            leverage: Leverage::new(u32::try_from(found).ok()?),
+            leverage: leverage(number),
             ..Terms::default()
         };
-        Some(Alternative {
-            requests: vec![
-                Proposal::Change(change),
-                Proposal::Order(self.intent.clone()),
-            ],
-            ..self.offer(OfferKind::LowerLeverage, decision, message, terms)
-        })
+        let kind = OfferKind::LowerLeverage;
+        Some(Self::offer(kind, decision, terms, candidate, message))
     }
 }

@@ -1,45 +1,46 @@
 //! Counter-offers: what would pass instead.
 //!
-//! Owns: the shapes of offers, their order, and how a candidate is run through the rules.
-//! Must not know: how a look is made, how each kind is searched (its file does).
+//! Owns: the shapes of offers, which are searched and in which order they are told.
+//! Must not know: how a look is made, how a boundary is found, how each kind is searched (its file
+//! does).
 
+mod candidate;
 mod isolate;
+mod less;
 mod leverage;
 mod reduce;
+mod search;
 mod size;
 mod smaller;
 mod top_up;
 
-use super::desk::{Desk, Step};
-use super::look::{Depth, Look, Question, look};
+use super::desk::Desk;
 use super::proposal::Proposal;
-use super::rules::When;
-use super::search::Probe;
 use super::terms::Terms;
 use super::verdict::{Code, Decision, Finding, Judgement, Level};
-use crate::margin::account::{Asset, SymbolState};
-use crate::margin::book::Unknown;
-use crate::margin::order::OrderIntent;
+use crate::margin::change::Change;
+use candidate::Candidate;
+use search::Search;
 
 pub use size::{Size, size};
 
 /// What kind of way out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OfferKind {
-    /// The same order with less.
+    /// The same with less: a smaller quantity, a share of a batch, less money moved.
     Smaller,
     /// The same order with its contract isolated.
     Isolate,
-    /// The same order after money was transferred in.
+    /// The same after money was transferred in.
     TopUp,
-    /// The same order after another position was reduced.
+    /// The same after another position was reduced.
     ReduceOther,
-    /// The same order at a lower leverage.
+    /// The same order at a lower leverage; for a change of leverage, another one than was asked.
     LowerLeverage,
 }
 
 impl OfferKind {
-    /// Every kind, in the order they are offered.
+    /// Every kind, in the order they are searched.
     pub const ALL: [Self; 5] = [
         Self::Smaller,
         Self::Isolate,
@@ -77,11 +78,7 @@ pub struct Alternative {
 }
 
 /// Most assessments of a judgement with its counter-offers.
-const ASSESSMENTS_MAX: u32 = 40;
-
-/// What a look of each depth may cost at most: the figures afterwards; with both looks at the worst
-/// case and the scenarios that are required.
-const GLANCE_COST: u32 = 1;
+pub const ASSESSMENTS_MAX: u32 = 40;
 
 /// Codes that no other quantity, mode or money changes.
 const HOPELESS: [Code; 7] = [
@@ -94,157 +91,103 @@ const HOPELESS: [Code; 7] = [
     Code::SymbolNotPermitted,
 ];
 
-/// What would pass instead of an order: every offer was run through the same rules. They come in the
-/// order of [`OfferKind`], as many as [`ASSESSMENTS_MAX`] assessments permit.
-pub(super) fn alternatives(
-    desk: &Desk<'_>,
-    proposal: &Proposal,
-    judgement: &Judgement,
-) -> Vec<Alternative> {
-    let Proposal::Order(intent) = proposal else {
-        return Vec::new();
-    };
-    let hopeless = |finding: &Finding| HOPELESS.contains(&finding.code);
-    if judgement.findings.iter().any(hopeless) {
-        return Vec::new();
+/// What would pass instead, and the kinds whose search found no end within [`ASSESSMENTS_MAX`].
+#[derive(Debug, Default)]
+pub(super) struct Offers {
+    pub alternatives: Vec<Alternative>,
+    pub unfinished: Vec<OfferKind>,
+}
+
+/// What would pass instead of what was asked: every offer was run through the same rules. What is
+/// allowed stands before what passes with a warning, and otherwise they come in the order of
+/// [`OfferKind`]: first what can be sent at once.
+pub(super) fn alternatives(desk: &Desk<'_>, proposal: &Proposal, judgement: &Judgement) -> Offers {
+    let mut offers = Offers::default();
+    if is_hopeless(proposal, judgement) {
+        return offers;
     }
-    let Ok(asset) = desk.pool_of(&intent.symbol) else {
-        return Vec::new();
+    // What was refused is offered what is not refused; what was warned of, what is not.
+    let target = match judgement.decision {
+        Decision::Reject => Level::Reject,
+        Decision::Warn | Decision::Allow => Level::Warn,
     };
-    let Some(state) = desk.view.book().state(intent.symbol.as_str()) else {
-        return Vec::new();
+    let Ok(search) = Search::new(desk, proposal, target, ASSESSMENTS_MAX) else {
+        return offers;
     };
-    let search = Search {
-        desk,
-        intent,
-        asset,
-        state,
-        // A refused order is offered what is not refused; one that is warned of, what is not.
-        target: match judgement.decision {
-            Decision::Reject => Level::Reject,
-            Decision::Warn | Decision::Allow => Level::Warn,
-        },
-    };
-    let Ok(asked) = search.look(intent, &[], Depth::Glance) else {
-        return Vec::new();
-    };
-    let strain = asked.strain;
-    let mut offers = Vec::new();
-    let passing = search.smaller(search.target, strain);
-    let warned = passing
-        .as_ref()
-        .is_some_and(|offer| offer.decision == Decision::Warn);
-    offers.extend(passing);
-    offers.extend(search.isolate());
-    offers.extend(search.top_up(&asked));
-    offers.extend(search.reduce_other(strain));
-    offers.extend(search.lower_leverage(strain));
-    if warned && search.target == Level::Reject {
-        let allowed = search.smaller(Level::Warn, strain);
-        offers.splice(1..1, allowed);
+    let mut passes_with_warning = false;
+    for kind in OfferKind::ALL {
+        let found = search.of_kind(kind, target);
+        passes_with_warning |= kind == OfferKind::Smaller
+            && found
+                .as_ref()
+                .is_some_and(|offer| offer.decision == Decision::Warn);
+        offers.take(kind, found, &search);
     }
+    if passes_with_warning && target == Level::Reject {
+        offers.take(OfferKind::Smaller, search.smaller(Level::Warn), &search);
+    }
+    offers
+        .alternatives
+        .sort_by_key(|offer| (offer.decision, offer.kind));
     offers
 }
 
-/// The search for ways out of one order's refusal.
-struct Search<'s, 'a> {
-    desk: &'s Desk<'a>,
-    intent: &'s OrderIntent,
-    asset: &'s Asset,
-    state: &'s SymbolState,
-    target: Level,
+impl Offers {
+    fn take(&mut self, kind: OfferKind, found: Option<Alternative>, search: &Search<'_, '_>) {
+        if search.ran_out() && found.is_none() && !self.unfinished.contains(&kind) {
+            self.unfinished.push(kind);
+        }
+        self.alternatives.extend(found);
+    }
+
+    /// Why kinds are absent that might have led somewhere.
+    pub(super) fn unfinished_words(&self) -> Option<String> {
+        let absent = |kind: &&OfferKind| {
+            let mut offers = self.alternatives.iter();
+            !offers.any(|offer| offer.kind == **kind)
+        };
+        let absent = self.unfinished.iter().filter(absent);
+        let names: Vec<&str> = absent.map(|kind| kind.name()).collect();
+        (!names.is_empty()).then(|| {
+            format!(
+                "not searched to the end, the {ASSESSMENTS_MAX} assessments of an answer are used \
+                 up: {}",
+                names.join(", ")
+            )
+        })
+    }
 }
 
-impl<'a> Search<'_, 'a> {
-    fn look(
-        &self,
-        intent: &OrderIntent,
-        steps: &[Step<'_>],
-        depth: Depth,
-    ) -> Result<Look<'a>, Unknown> {
-        let orders = [intent];
-        let symbols = [&intent.symbol];
-        let question = Question {
-            asset: self.asset,
-            steps,
-            orders: &orders,
-            change: None,
-            symbols: &symbols,
-            when: When::AfterOrder,
-        };
-        look(self.desk, &question, depth)
-    }
-
-    fn affords(&self, cost: u32) -> bool {
-        self.desk.assessments().saturating_add(cost) <= ASSESSMENTS_MAX
-    }
-
-    /// What a whole verdict may cost.
-    fn verdict_cost(&self) -> u32 {
-        let required = self.desk.policy().stress.values();
-        let required = required.filter(|scenario| scenario.required.is_some());
-        u32::try_from(required.count()).map_or(u32::MAX, |count| count.saturating_add(3))
-    }
-
-    fn glance(&self, intent: &OrderIntent, steps: &[Step<'_>], target: Level) -> Option<Probe> {
-        if !self.affords(GLANCE_COST) {
-            return None;
-        }
-        let look = self.look(intent, steps, Depth::Glance).ok()?;
-        Some(Probe {
-            passes: look.level().is_none_or(|level| level < target),
-            strain: look.strain.of(target),
-        })
-    }
-
-    fn probe(&self, intent: &OrderIntent, steps: &[Step<'_>], target: Level) -> Option<Probe> {
-        if !self.affords(self.verdict_cost()) {
-            return None;
-        }
-        let look = self.look(intent, steps, Depth::Verdict).ok()?;
-        Some(Probe {
-            passes: look.level().is_none_or(|level| level < target),
-            strain: look.strain.of(target),
-        })
-    }
-
-    /// The decision that the order gets after these steps, if it is one worth offering.
-    fn verified(
-        &self,
-        intent: &OrderIntent,
-        steps: &[Step<'_>],
-        target: Level,
-    ) -> Option<Decision> {
-        if !self.affords(self.verdict_cost()) {
-            return None;
-        }
-        let look = self.look(intent, steps, Depth::Verdict).ok()?;
-        match look.level() {
-            None => Some(Decision::Allow),
-            Some(level) if level < target => Some(Decision::Warn),
-            Some(_) => None,
-        }
-    }
-    fn offer(
-        &self,
-        kind: OfferKind,
-        decision: Decision,
-        message: String,
-        terms: Terms,
-    ) -> Alternative {
-        Alternative {
-            kind,
-            decision,
-            terms,
-            requests: vec![Proposal::Order(self.intent.clone())],
-            message,
-        }
-    }
+/// No quantity, mode or money helps: the guard's own state, what is not known, settings that the
+/// exchange changes only when positions and orders are gone, or a mistake in the question itself.
+fn is_hopeless(proposal: &Proposal, judgement: &Judgement) -> bool {
+    let settings = match proposal.change() {
+        Some(Change::PositionMode { .. }) => true,
+        Some(Change::MarginType { .. }) => judgement
+            .findings
+            .iter()
+            .any(|finding| finding.code == Code::IsolatedRequired),
+        _ => false,
+    };
+    // What the exchange measures against a bound has a value.
+    let mistaken =
+        |finding: &Finding| finding.code == Code::ExchangeWouldRefuse && finding.value.is_none();
+    let hopeless = |finding: &Finding| HOPELESS.contains(&finding.code) || mistaken(finding);
+    settings || judgement.findings.iter().any(hopeless)
 }
 
 const fn passes_words(decision: Decision) -> &'static str {
     match decision {
         Decision::Allow => "is allowed",
         Decision::Warn | Decision::Reject => "passes with a warning",
+    }
+}
+
+/// What the sentences call a question.
+const fn this_words(proposal: &Proposal) -> &'static str {
+    match proposal {
+        Proposal::Order(_) => "this order",
+        Proposal::Orders(_) => "this batch",
+        Proposal::Change(_) => "this change",
     }
 }

@@ -1,78 +1,115 @@
-//! The same order with less.
+//! The same with less.
 //!
-//! Owns: the search for the largest quantity that gets a milder decision.
+//! Owns: the search for the most of a question that gets a milder decision, and its sentence.
 //! Must not know: other kinds of offers.
 
-use super::{Alternative, OfferKind, Search, passes_words};
+use super::less::Less;
+use super::search::{Search, Stretch};
+use super::{Alternative, Candidate, OfferKind, passes_words};
 use crate::guard::proposal::Proposal;
-use crate::guard::quantities::Quantities;
-use crate::guard::rules::Strain;
-use crate::guard::search::{End, boundary};
+use crate::guard::search::{End, Shape, as_it_is};
 use crate::guard::terms::Terms;
-use crate::guard::verdict::Level;
-use crate::margin::order::OrderIntent;
+use crate::guard::verdict::{Decision, Level};
+use crate::guard::words;
+use crate::margin::change::Change;
 
 impl Search<'_, '_> {
-    /// The same order with the largest quantity on the step that gets a milder decision.
-    pub(super) fn smaller(&self, target: Level, asked: Strain) -> Option<Alternative> {
-        let quantities = Quantities::of(self.desk, self.intent, self.state)?;
-        let with = |step: u64| {
-            quantities.quantity(step).map(|quantity| OrderIntent {
-                quantity: Some(quantity),
-                ..self.intent.clone()
-            })
+    /// The most of the question that gets a milder decision.
+    pub(super) fn smaller(&self, target: Level) -> Option<Alternative> {
+        let less = Less::of(self.desk, self.proposal)?;
+        let with = |number| less.with(number).map(Candidate::plain);
+        let guesses = less.guesses(self.desk);
+        let stretch = Stretch {
+            fails: End {
+                at: less.most(),
+                strain: self.strain(target),
+            },
+            hoped: less.least(),
+            shape: Shape::Dips(&guesses),
+            with: &with,
+            straighten: as_it_is,
         };
-        let wanted = self.intent.quantity?;
-        let far = End {
-            at: quantities.first_not_below(wanted)?,
-            strain: asked.of(target),
-        };
-        let least = quantities.least();
-        if least >= far.at {
+        if stretch.hoped >= stretch.fails.at {
             return None;
         }
-        let first = self.glance(&with(least)?, &[], target)?;
-        if !first.passes {
-            return None;
-        }
-        let near = End {
-            at: least,
-            strain: first.strain,
+        let (number, candidate, decision) = self.last_passing(&stretch, target)?;
+        let message = self.less_words(&less, number, &candidate.proposal, decision);
+        let kind = match self.proposal {
+            Proposal::Change(Change::Leverage { .. }) => OfferKind::LowerLeverage,
+            _ => OfferKind::Smaller,
         };
-        let mut found = boundary(near, far, true, |at| self.glance(&with(at)?, &[], target))?;
-        let mut decision = self.verified(&with(found)?, &[], target);
-        if decision.is_none() {
-            // What the figures permit, the worst case or a scenario does not: searched with them.
-            let whole = self.probe(&with(found)?, &[], target)?;
-            let least = self
-                .probe(&with(near.at)?, &[], target)
-                .filter(|p| p.passes)?;
-            let near = End {
-                at: near.at,
-                strain: least.strain,
-            };
-            let far = End {
-                at: found,
-                strain: whole.strain,
-            };
-            found = boundary(near, far, true, |at| self.probe(&with(at)?, &[], target))?;
-            decision = self.verified(&with(found)?, &[], target);
+        let terms = self.less_terms(&candidate.proposal);
+        Some(Self::offer(kind, decision, terms, candidate, message))
+    }
+
+    fn less_terms(&self, proposal: &Proposal) -> Terms {
+        let asset = || self.asked.first().map(|asked| asked.asset.clone());
+        match proposal {
+            Proposal::Order(intent) => Terms {
+                symbol: Some(intent.symbol.clone()),
+                quantity: intent.quantity,
+                ..Terms::default()
+            },
+            Proposal::Orders(_) => Terms::default(),
+            Proposal::Change(change) => {
+                let symbol = change.symbol().cloned();
+                match change {
+                    Change::Leverage { leverage, .. } => Terms {
+                        symbol,
+                        leverage: Some(*leverage),
+                        ..Terms::default()
+                    },
+                    Change::PositionMargin { amount, .. } | Change::TransferOut { amount, .. } => {
+                        Terms {
+                            symbol,
+                            amount: Some(*amount),
+                            asset: asset(),
+                            ..Terms::default()
+                        }
+                    }
+                    _ => Terms::default(),
+                }
+            }
         }
-        let decision = decision?;
-        let order = with(found)?;
-        let quantity = order.quantity?;
-        let message = format!(
-            "Send {quantity} instead of {wanted}: the largest quantity that {}.",
-            passes_words(decision)
-        );
-        let terms = Terms {
-            symbol: Some(order.symbol.clone()),
-            quantity: Some(quantity),
-            ..Terms::default()
-        };
-        Some(Alternative {
-            requests: vec![Proposal::Order(order)],
-            ..self.offer(OfferKind::Smaller, decision, message, terms)
-        })
+    }
+
+    fn less_words(
+        &self,
+        less: &Less<'_>,
+        number: u64,
+        found: &Proposal,
+        decision: Decision,
+    ) -> String {
+        let passes = passes_words(decision);
+        match (found, self.proposal) {
+            (Proposal::Order(found), Proposal::Order(asked)) => format!(
+                "Send {} instead of {}: the largest quantity that {passes}.",
+                found.quantity.unwrap_or_default(),
+                asked.quantity.unwrap_or_default()
+            ),
+            (
+                Proposal::Change(Change::Leverage { symbol, leverage }),
+                Proposal::Change(Change::Leverage {
+                    leverage: asked, ..
+                }),
+            ) => format!(
+                "Set {symbol} to {}x instead of {}x: the nearest to it that {passes}.",
+                leverage.get(),
+                asked.get()
+            ),
+            (
+                Proposal::Change(
+                    Change::PositionMargin { amount, .. } | Change::TransferOut { amount, .. },
+                ),
+                _,
+            ) => format!(
+                "Move {} instead: the most that {passes}.",
+                words::money(*amount)
+            ),
+            _ => {
+                let share = less.share(number);
+                format!("Send {share} of each order that adds: the largest share that {passes}.")
+            }
+        }
     }
 }

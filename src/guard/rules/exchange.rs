@@ -20,10 +20,41 @@ pub(super) fn exchange_would_refuse(case: &OrderCase<'_>) -> Option<Finding> {
     let refusal = status_refusal(case)
         .or_else(|| mode_refusal(case))
         .or_else(|| price_refusal(case))
+        .map(Refusal::from)
         .or_else(|| quantity_refusal(case))
         .or_else(|| margin_refusal(case))?;
-    let message = format!("The exchange would refuse this order: {refusal}.");
-    Some(case.plain(Code::ExchangeWouldRefuse, message))
+    let message = format!("The exchange would refuse this order: {}.", refusal.words);
+    let (value, limit) = refusal.measured.unzip();
+    Some(Finding {
+        value,
+        limit,
+        ..case.plain(Code::ExchangeWouldRefuse, message)
+    })
+}
+
+/// Why the exchange would refuse. What is measured against a bound, another quantity or more money may
+/// cure; everything else is wrong with the order itself.
+struct Refusal {
+    words: String,
+    measured: Option<(Decimal, Decimal)>,
+}
+
+impl From<String> for Refusal {
+    fn from(words: String) -> Self {
+        Self {
+            words,
+            measured: None,
+        }
+    }
+}
+
+impl Refusal {
+    const fn measured(words: String, value: Decimal, bound: Decimal) -> Self {
+        Self {
+            words,
+            measured: Some((value, bound)),
+        }
+    }
 }
 
 fn status_refusal(case: &OrderCase<'_>) -> Option<String> {
@@ -100,30 +131,27 @@ fn price_refusal(case: &OrderCase<'_>) -> Option<String> {
     }
 }
 
-fn quantity_refusal(case: &OrderCase<'_>) -> Option<String> {
+fn quantity_refusal(case: &OrderCase<'_>) -> Option<Refusal> {
     let intent = case.intent;
     let quantity = intent.quantity?;
     if !quantity.is_positive() {
-        return Some("the quantity must be above zero (-4003)".to_owned());
+        return Some("the quantity must be above zero (-4003)".to_owned().into());
     }
     let lot = lot_of(case.rules, intent.kind);
     if lot.min.is_some_and(|min| quantity < min) {
-        return Some(format!(
-            "quantity {quantity} is below the smallest one (-4004)"
-        ));
+        return Some(format!("quantity {quantity} is below the smallest one (-4004)").into());
     }
-    if lot.max.is_some_and(|max| quantity > max) {
-        return Some(format!(
-            "quantity {quantity} is above the largest one (-4005)"
-        ));
+    if let Some(max) = lot.max.filter(|max| quantity > *max) {
+        case.limits.strained_by(quantity.get(), max.get());
+        let words = format!("quantity {quantity} is above the largest one (-4005)");
+        return Some(Refusal::measured(words, quantity.get(), max.get()));
     }
     let base = lot.min.unwrap_or(Quantity::ZERO);
     if let Some(step) = lot.step
         && !is_multiple(quantity.get(), base.get(), step.get())
     {
-        return Some(format!(
-            "quantity {quantity} is not on the step size {step} (-4023)"
-        ));
+        let words = format!("quantity {quantity} is not on the step size {step} (-4023)");
+        return Some(Refusal::measured(words, quantity.get(), step.get()));
     }
     if intent.only_reduces() {
         return None;
@@ -133,10 +161,9 @@ fn quantity_refusal(case: &OrderCase<'_>) -> Option<String> {
         .limit_price()
         .unwrap_or_else(|| case.mark.price());
     let notional = price.times(quantity).ok()?;
-    case.rules
-        .notional_min
-        .filter(|least| notional < *least)
-        .map(|least| format!("its notional {notional} is below the smallest one, {least} (-4164)"))
+    let least = case.rules.notional_min.filter(|least| notional < *least)?;
+    let words = format!("its notional {notional} is below the smallest one, {least} (-4164)");
+    Some(words.into())
 }
 
 /// The step and bounds that hold for a kind of order.
@@ -167,7 +194,7 @@ fn is_multiple(value: Decimal, base: Decimal, step: Decimal) -> bool {
 
 /// Cost above what is available, or beyond the position cap. Conditional orders are not checked
 /// by the exchange until they fire.
-fn margin_refusal(case: &OrderCase<'_>) -> Option<String> {
+fn margin_refusal(case: &OrderCase<'_>) -> Option<Refusal> {
     let cost = case.cost?;
     if !case.intent.only_reduces()
         && let Some(most) = position_cap(case.state)
@@ -176,12 +203,14 @@ fn margin_refusal(case: &OrderCase<'_>) -> Option<String> {
         case.limits
             .strained_by(cost.present_notional.get(), most.get());
         if cost.present_notional > most {
-            return Some(format!(
+            let words = format!(
                 "positions and orders would come to {}, and at {}x the exchange permits {most} \
                  (-2027)",
                 cost.present_notional,
                 case.settings.leverage.get()
-            ));
+            );
+            let value = cost.present_notional.get();
+            return Some(Refusal::measured(words, value, most.get()));
         }
     }
     let available = match case.settings.margin_mode {
@@ -190,10 +219,11 @@ fn margin_refusal(case: &OrderCase<'_>) -> Option<String> {
     };
     case.limits.strained_by(cost.cost.get(), available.get());
     (cost.cost > available).then(|| {
-        format!(
+        let words = format!(
             "it costs {} and {} is available (-2019)",
             words::money(cost.cost),
             words::money(available)
-        )
+        );
+        Refusal::measured(words, cost.cost.get(), available.get())
     })
 }
