@@ -100,10 +100,8 @@ impl Account {
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         text.push_str(if self.hedge { "mode hedge\n" } else { "" });
-        if self.multi {
-            text.push_str("assets multi\nindex USDT 1 bid 0.0001 ask 0.0001\n");
-            text.push_str("index USDC 1 bid 0.0002 ask 0.0002\n");
-        }
+        text.push_str(if self.multi { "assets multi\n" } else { "" });
+        text.push_str("index USDT 1 bid 0.0001 ask 0.0001\nindex USDC 1 bid 0.0002 ask 0.0002\n");
         for (contract, brackets) in self.contracts.iter().zip(BRACKETS) {
             let (name, asset) = (contract.name, contract.asset);
             writeln!(
