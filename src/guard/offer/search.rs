@@ -280,10 +280,10 @@ fn costs(desk: &Desk<'_>, proposal: &Proposal) -> (u32, u32) {
         Some(Change::PositionMargin { .. } | Change::TransferOut { .. }) => 1,
         _ => 0,
     };
-    let glance: u32 = 1 + parts + before;
-    let orders = desk.view.mirror().orders().len() > 0;
+    let glance = 1_u32.saturating_add(parts).saturating_add(before);
+    let orders = !desk.view.mirror().orders().is_empty();
     let hedged = desk.view.book().position_mode() == PositionMode::Hedge;
-    let worst: u32 = if orders || hedged { 2 } else { 0 };
+    let worst = if orders || hedged { 2 } else { 0 };
     let scenarios = desk.policy().stress.values();
     let required = scenarios.filter(|scenario| scenario.required.is_some());
     let required = Desk::scenarios_cost(required.count());
