@@ -1,7 +1,7 @@
 //! The engine by itself: what a what-if costs as positions grow, and what a whole-market tick costs
 //! against a bare scan of the same bytes.
 //!
-//! `cargo bench --bench engine [-- growth|margin|market]`. Ratios and exponents are taken in one run; absolute times drift.
+//! `cargo bench --bench engine [-- growth|margin|market|alarms]`. Ratios and exponents are taken in one run; absolute times drift.
 
 #![allow(clippy::unwrap_used, reason = "a bench fails by panicking")]
 #![expect(
@@ -11,6 +11,8 @@
     reason = "a bench measures wall time and divides it"
 )]
 
+#[path = "shared/alarms.rs"]
+mod alarms;
 #[path = "shared/account.rs"]
 mod shared;
 
@@ -47,6 +49,9 @@ fn main() {
     }
     if wanted("market") {
         whole_market();
+    }
+    if wanted("alarms") {
+        alarms::run();
     }
 }
 

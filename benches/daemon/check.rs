@@ -13,7 +13,7 @@ use crate::account;
 use crate::guard::Guard;
 use crate::race::{Course, Lane, OneCpu, race, timed};
 
-const HELD: usize = 10;
+pub(crate) const HELD: usize = 10;
 
 pub(crate) fn rows() -> Vec<Row> {
     let hot = Course {
@@ -103,7 +103,7 @@ fn run(course: &Course<'_>, has_targets: bool) -> Vec<Row> {
 }
 
 /// Reads everything anew, as the exchange client does every few seconds.
-fn refresh(guard: &Guard) {
+pub(crate) fn refresh(guard: &Guard) {
     let at = guard.clock.now();
     for event in account::reads(at, HELD, HELD) {
         guard.ends.exchange.event(event).unwrap();
@@ -116,7 +116,7 @@ fn refresh(guard: &Guard) {
     }
 }
 
-fn until_allowed(client: &mut Client) {
+pub(crate) fn until_allowed(client: &mut Client) {
     for _ in 0..1_000 {
         client.exchange();
         if client.answer()["decision"] == "allow" {
@@ -128,7 +128,7 @@ fn until_allowed(client: &mut Client) {
 }
 
 /// One blocking client on a connection that is kept.
-struct Client {
+pub(crate) struct Client {
     stream: UnixStream,
     request: Vec<u8>,
     reply: Vec<u8>,
@@ -136,7 +136,7 @@ struct Client {
 }
 
 impl Client {
-    fn new(guard: &Guard, more: &str) -> Self {
+    pub(crate) fn new(guard: &Guard, more: &str) -> Self {
         let body = format!(
             "{{\"order\":{{\"symbol\":\"SYM0USDT\",\"side\":\"BUY\",\"type\":\"LIMIT\",\
              \"timeInForce\":\"GTC\",\"price\":\"60010.1\",\"quantity\":\"0.001\",\
@@ -155,7 +155,7 @@ impl Client {
         }
     }
 
-    fn exchange(&mut self) {
+    pub(crate) fn exchange(&mut self) {
         self.stream.write_all(&self.request).unwrap();
         let mut filled = 0;
         loop {

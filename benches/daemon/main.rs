@@ -1,6 +1,6 @@
 //! The daemon from outside, as ratios to what the wire alone costs.
 //!
-//! `cargo bench --bench daemon [-- check|tick|idle|all]`; without an argument `check` and `tick`.
+//! `cargo bench --bench daemon [-- check|channels|tick|idle|all]`; without an argument `check` and `tick`.
 //! Every lane of a race takes its turn in every round; what is printed is the median of the rounds'
 //! ratios with its quartiles. Absolute times drift from run to run. A missed target is printed and
 //! never fails the run.
@@ -15,6 +15,7 @@
 
 #[path = "../shared/account.rs"]
 mod account;
+mod channels;
 mod check;
 mod guard;
 mod idle;
@@ -61,6 +62,9 @@ fn main() {
     let mut rows = Vec::new();
     if wanted("check", true) {
         rows.extend(check::rows());
+    }
+    if wanted("channels", false) {
+        rows.extend(channels::rows());
     }
     if wanted("tick", true) {
         rows.extend(tick::rows());

@@ -25,7 +25,7 @@ pub(crate) struct Course<'a> {
 }
 
 /// p50 and p99 of one lane in one round, in nanoseconds.
-type Percentiles = [f64; 2];
+pub(crate) type Percentiles = [f64; 2];
 
 /// Runs the lanes in turn; the first is the yardstick. `between` is done before every round.
 pub(crate) fn race(
@@ -56,7 +56,7 @@ pub(crate) fn race(
     rows
 }
 
-fn lap(course: &Course<'_>, lane: &mut Lane<'_>) -> Percentiles {
+pub(crate) fn lap(course: &Course<'_>, lane: &mut Lane<'_>) -> Percentiles {
     let mut times: Vec<f64> = (0..course.calls)
         .map(|_| {
             if !course.gap.is_zero() {

@@ -96,10 +96,10 @@ pub enum Verb {
 #[derive(Debug, Clone, Args)]
 pub struct Common {
     /// The daemon's socket; without it CROSSGUARD_SOCKET, then the usual places
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", global = true)]
     pub socket: Option<PathBuf>,
     /// Print what the daemon answered, byte for byte
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub json: bool,
 }
 

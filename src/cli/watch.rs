@@ -70,21 +70,20 @@ pub(super) fn follow(common: &Common, mut see: impl FnMut(Seen<'_>) -> Result<()
     let mut follower = Follower {
         known: Vec::new(),
         after: None,
+        was_there: false,
         is_away: false,
     };
     runtime.block_on(async {
-        let mut first = true;
         loop {
             let ended = follower.listen(common, &mut see).await;
             match ended {
                 Err(Ended::Exit(exit)) => return exit,
-                Err(Ended::Client(error)) if first => {
+                Err(Ended::Client(error)) if !follower.was_there => {
                     screen::complain(&error.to_string());
                     return Exit::Unreachable;
                 }
                 Ok(()) | Err(Ended::Client(_)) => {}
             }
-            first = false;
             if !follower.is_away {
                 follower.is_away = true;
                 let note = "The guard does not answer: alerts are not seen until it is back.";
@@ -112,6 +111,8 @@ struct Follower {
     /// Firing alerts that were shown: id and severity.
     known: Vec<(String, String)>,
     after: Option<String>,
+    /// The guard answered once: from then on it is waited for.
+    was_there: bool,
     is_away: bool,
 }
 
@@ -124,6 +125,7 @@ impl Follower {
         let client = Client::connect(&places(common.socket.as_deref(), SOCKET_NAME))?;
         // Listening begins before the list is read, so that nothing falls in between.
         let mut events = client.events(self.after.as_deref()).await?;
+        self.was_there = true;
         if std::mem::take(&mut self.is_away) {
             see(Seen::Note("The guard is back.")).map_err(Ended::Exit)?;
         }

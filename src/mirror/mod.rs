@@ -277,7 +277,7 @@ impl Mirror {
     }
 
     /// Every symbol the exchange lists, with its rules.
-    pub fn listed(&self) -> impl Iterator<Item = (&Symbol, &Rules)> {
+    pub fn listed(&self) -> impl ExactSizeIterator<Item = (&Symbol, &Rules)> {
         self.rules.iter()
     }
 

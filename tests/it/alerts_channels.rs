@@ -28,27 +28,27 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a service was asked.
 #[derive(Debug, Clone)]
-struct Asked {
-    line: String,
+pub(crate) struct Asked {
+    pub(crate) line: String,
     headers: BTreeMap<String, String>,
-    body: String,
+    pub(crate) body: String,
 }
 
 impl Asked {
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("{self:?}"))
     }
 }
 
 /// A server on this machine: answers by script, the last answer again and again; an empty answer
 /// holds the connection open and says nothing.
-struct Service {
-    port: u16,
+pub(crate) struct Service {
+    pub(crate) port: u16,
     asked: Receiver<Asked>,
 }
 
 impl Service {
-    fn start(script: &[&str]) -> Self {
+    pub(crate) fn start(script: &[&str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let script: Vec<String> = script.iter().map(ToString::to_string).collect();
@@ -63,7 +63,7 @@ impl Service {
         Self { port, asked }
     }
 
-    fn next(&self) -> Asked {
+    pub(crate) fn next(&self) -> Asked {
         self.asked.recv_timeout(PATIENCE).unwrap()
     }
 }
@@ -109,7 +109,7 @@ fn serve(stream: TcpStream, script: &[String], told: &Sender<Asked>, turn: &Mute
     }
 }
 
-const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
 
 /// What an exchange could be made to send as a symbol or a name.
 const HOSTILE: &str = "\u{1b}]0;x\u{7}<b>&</b> @everyone **[a](http://x)** `rm -rf` \u{202e}\r\nX-Evil: 1 <!channel> '; $(reboot)";

@@ -15,6 +15,7 @@ mod api_events;
 mod api_rig;
 mod api_server;
 mod black_box;
+mod black_box_alerts;
 mod black_box_host;
 mod black_box_keys;
 mod black_box_network;

@@ -83,7 +83,7 @@ impl Listener {
     /// Once contracts are listed, and again when there are others or another policy: what the
     /// policy and silences name that does not exist.
     fn compare_names(&mut self, core: &Core) {
-        let listed = core.mirror().listed().count();
+        let listed = core.mirror().listed().len();
         if listed == 0 || self.compared.replace(listed) == Some(listed) {
             return;
         }
@@ -261,12 +261,12 @@ impl Audience for Listener {
         let now = clock.now();
         self.alerts.note_alive(now);
         self.tell_alarms();
+        self.compare_names(core);
         if self
             .gauges_set
             .is_none_or(|set| now.since_ms(set) >= GAUGES_MS)
         {
             self.gauges_set = Some(now);
-            self.compare_names(core);
             self.set_gauges(core, now);
         }
     }

@@ -9,7 +9,7 @@ use crate::guard::policy::{LimitKey, Policy};
 use crate::guard::stress::{self, StressOutcome};
 use crate::margin::account::{Asset, AssetMode, MarginMode, Symbol, SymbolState};
 use crate::margin::amount::{Amount, Rate, quotient};
-use crate::margin::book::{Book, Unknown, WhatIf};
+use crate::margin::book::{Book, Unknown};
 use crate::margin::order::{OpenOrder, OrderIntent};
 use crate::margin::pool::PoolAssessment;
 use crate::margin::position::{PositionAssessment, assess_positions};
@@ -123,6 +123,13 @@ impl Seen<'_> {
         let asset = asset?;
         let pool = self.pools.iter().find(|pool| pool.asset == asset)?;
         pool.figures.as_ref().ok()
+    }
+
+    /// The spill of a symbol, as a fraction of its pool.
+    fn spill(&self, symbol: &Symbol, pool: &PoolAssessment) -> Option<Rate> {
+        let positions = self.positions.iter();
+        let of_symbol = positions.filter(|position| position.symbol == symbol);
+        spill_of(of_symbol.map(|position| &position.figures), pool)
     }
 }
 
@@ -280,12 +287,20 @@ fn observe_orders<'a>(view: &LiveView<'a>, policy: &Policy, seen: &mut Seen<'a>)
         let Some(asset) = state.margin_asset.as_ref() else {
             continue;
         };
-        let filled = book.what_if(&order.symbol).and_then(|mut what_if| {
-            let before = strains(&what_if, &order.symbol, policy)?;
-            fill(&mut what_if, &intent_of(order), assumptions)?;
-            Ok((before, strains(&what_if, &order.symbol, policy)?))
+        let pool = book.pool_of(asset);
+        // A pool that holds nothing strains nothing yet.
+        let before = seen.pool(Some(pool)).map_or_else(Vec::new, |figures| {
+            let spill = seen.spill(&order.symbol, figures);
+            strains(figures, spill, &order.symbol, policy)
         });
-        if let Ok((before, after)) = filled {
+        let after = book.what_if(&order.symbol).and_then(|mut what_if| {
+            fill(&mut what_if, &intent_of(order), assumptions)?;
+            let figures = what_if.assess(policy.horizon)?;
+            let positions = assess_positions(&what_if, &order.symbol, policy.horizon)?;
+            let spill = spill_of(positions.iter(), &figures);
+            Ok(strains(&figures, spill, &order.symbol, policy))
+        });
+        if let Ok(after) = after {
             // What is broken already, or gets better, is not this order's to break.
             let worse = after.into_iter().filter(|strain| {
                 let known = before.iter().find(|one| one.limit == strain.limit);
@@ -293,23 +308,29 @@ fn observe_orders<'a>(view: &LiveView<'a>, policy: &Policy, seen: &mut Seen<'a>)
             });
             seen.orders.push(SeenOrder {
                 order,
-                pool: book.pool_of(asset),
+                pool,
                 strain: worse.max_by_key(|strain| strain.used),
             });
         }
     }
 }
 
+/// The largest spill of these positions, as a fraction of the margin balance.
+fn spill_of<'p>(
+    positions: impl Iterator<Item = &'p PositionAssessment>,
+    pool: &PoolAssessment,
+) -> Option<Rate> {
+    let parts = positions.filter_map(|one| one.spill_of_pool.over(pool.margin_balance).ok());
+    parts.max().filter(|_| pool.margin_balance.is_positive())
+}
+
 /// How hard the account strains the limits that reject.
-fn strains(what_if: &WhatIf<'_>, symbol: &Symbol, policy: &Policy) -> Result<Vec<Strain>, Unknown> {
-    let pool = what_if.assess(policy.horizon)?;
-    let mut spill: Option<Rate> = None;
-    if pool.margin_balance.is_positive() {
-        for position in assess_positions(what_if, symbol, policy.horizon)? {
-            let part = position.spill_of_pool.over(pool.margin_balance)?;
-            spill = Some(spill.map_or(part, |other| other.max(part)));
-        }
-    }
+fn strains(
+    pool: &PoolAssessment,
+    spill: Option<Rate>,
+    symbol: &Symbol,
+    policy: &Policy,
+) -> Vec<Strain> {
     let at_risk = pool.wallet_at_risk.as_ref().map(|risk| risk.fraction);
     // Without a balance every requirement is too much.
     let ratio = pool.margin_ratio.unwrap_or(Rate::new(Decimal::ONE));
@@ -320,17 +341,15 @@ fn strains(what_if: &WhatIf<'_>, symbol: &Symbol, policy: &Policy) -> Result<Vec
         (LimitKey::MarginRatio, (pool.held > 0).then_some(ratio)),
     ];
     let strained = values.into_iter().filter_map(|(limit, value)| {
-        let (value, at) = (
-            value?.get(),
-            policy.limit_for(limit, Some(symbol), None).reject?,
-        );
+        let value = value?.get();
+        let at = policy.limit_for(limit, Some(symbol), None).reject?;
         Some(Strain {
             limit,
             value,
             used: used(value, at, limit.smaller_is_worse()),
         })
     });
-    Ok(strained.collect())
+    strained.collect()
 }
 
 /// Beyond this it does not matter any more how far.
