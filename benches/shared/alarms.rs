@@ -55,7 +55,7 @@ pub(crate) fn run() {
         for depth in depths {
             let seen = observe(&view, &policy, depth);
             costs.push(nanos(20, || {
-                drop(black_box(observe(&view, &policy, depth)))
+                drop(black_box(observe(&view, &policy, depth)));
             }));
             costs.push(nanos(20, || judge(&mut alarms, &seen, &view)));
         }
