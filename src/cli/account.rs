@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::card::{at_risk, distance, killer};
+use super::card::{at_risk, common, distance, killer};
 use super::demo::on_scenario;
 use super::explain::figure_lines;
 use super::screen::safe;
@@ -17,7 +17,7 @@ use crate::api::protocol::account::{AccountAnswer, Wallet};
 use crate::api::protocol::explain::ExplainAnswer;
 use crate::api::protocol::inputs::Inputs;
 use crate::api::protocol::pool::PoolFigures;
-use crate::api::shown::{money, percent_down, percent_up};
+use crate::api::shown::{money, percent_up};
 
 /// Flags of `account`.
 #[derive(Debug, Clone, Args)]
@@ -115,7 +115,7 @@ fn pool_table(pool: &PoolFigures<'_>) -> String {
     row("headroom", money(pool.headroom));
     row("distance", distance(pool));
     row("first killer", killer(pool.first_killer.as_ref()));
-    row("common move", percent_down(pool.common_move));
+    row("common move", common(pool));
     row("wallet at risk", at_risk(pool.wallet_at_risk.as_ref()));
     row("ring-fenced", money(pool.ring_fenced));
     screen::shown(table, 1)

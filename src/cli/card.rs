@@ -44,7 +44,12 @@ pub(super) fn card(answer: &CheckAnswer<'_>) -> String {
         (false, false) => "NOT recorded",
     };
     let id = safe(&answer.decision_id);
-    let line = format!("{INDENT}{id} · {kept} · {} µs", answer.micros);
+    let took = if answer.time > 0 {
+        format!(" · {} µs", answer.micros)
+    } else {
+        String::new()
+    };
+    let line = format!("{INDENT}{id} · {kept}{took}");
     text.push('\n');
     text.push_str(&screen::dim(line));
     text.push('\n');
@@ -388,10 +393,7 @@ fn contagion(answer: &CheckAnswer<'_>) -> Option<String> {
     for change in positions.iter().take(POSITIONS_MAX) {
         table.add_row(position_row(change));
     }
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
-    }
-    text.push_str(&screen::shown(table, 1));
+    text.push_str(&screen::shown(screen::narrow(table), 1));
     let more = positions.len().saturating_sub(POSITIONS_MAX);
     if more > 0 {
         let _ = writeln!(text, "{INDENT}and {more} more: --json shows all");

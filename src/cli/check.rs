@@ -22,6 +22,15 @@ pub enum Way {
     Sell,
 }
 
+/// Shown below the flags.
+pub(super) const HELP: &str = "\
+Examples:
+  crossguard check BTCUSDT buy 0.1                      a market order
+  crossguard check BTCUSDT sell 0.1 --price 61000       a limit order
+  crossguard check BTCUSDT sell --close-position --stop-price 58000
+  crossguard check BTCUSDT buy 0.1 --reserve --strict && send-my-order
+";
+
 /// Flags of `check`.
 #[derive(Debug, Clone, Args)]
 pub struct CheckArgs {
@@ -78,7 +87,7 @@ struct Body<'a> {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Order<'a> {
-    symbol: &'a str,
+    symbol: String,
     side: &'static str,
     #[serde(rename = "type")]
     kind: &'a str,
@@ -103,7 +112,7 @@ impl CheckArgs {
         let kind = self.kind.as_deref().unwrap_or(self.likely_kind());
         Body {
             order: Order {
-                symbol: &self.symbol,
+                symbol: self.symbol.to_ascii_uppercase(),
                 side: match self.side {
                     Way::Buy => "BUY",
                     Way::Sell => "SELL",

@@ -17,7 +17,9 @@ pub(super) fn run(verb: &ConfigVerb) -> Exit {
         }
         (Ok(config), ConfigVerb::Show(_)) => done(screen::print(&config.show())),
         (Ok(config), ConfigVerb::Check(_)) => done(screen::print(&format!(
-            "The configuration is sound. Policy {}.\n",
+            "The configuration is sound.
+Policy {}
+",
             config.policy_fingerprint
         ))),
     }

@@ -18,6 +18,12 @@ use crate::api::protocol::answer::CheckAnswer;
 use crate::api::protocol::explain::ExplainedFigure;
 use crate::api::protocol::explained::{Explanation, Waiting};
 
+/// Shown below the flags.
+pub(super) const HELP: &str = "\
+Example:
+  crossguard history --decision reject --limit 1
+  crossguard explain 01M85V65K938MZA13RQ9HM3T5J";
+
 /// Flags of `explain`.
 #[derive(Debug, Clone, Args)]
 pub struct ExplainArgs {

@@ -7,22 +7,19 @@ use std::fmt::Write as _;
 
 use super::card::requests;
 use super::screen::{bold, red, safe, wrapped};
-use super::talk::{Request, show};
+use super::talk::{Request, show_known};
 use super::{Common, Exit};
 use crate::api::protocol::fix::FixAnswer;
 use crate::api::shown::Level;
 
 pub(super) fn run(common: &Common) -> Exit {
-    show(common, Request::get("/v1/fix"), page)
+    let request = Request::get("/v1/fix");
+    show_known(common, request, |answer| &answer.missing, page)
 }
 
 fn page(answer: &FixAnswer<'static>) -> String {
     let mut text = String::new();
-    if !answer.missing.is_empty() {
-        let reasons: Vec<String> = answer.missing.iter().map(|reason| safe(reason)).collect();
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "not known: {}", reasons.join("; "));
-    } else if answer.broken.is_empty() {
+    if answer.missing.is_empty() && answer.broken.is_empty() {
         text.push_str("the account is within its limits\n");
     }
     for broken in &answer.broken {

@@ -10,6 +10,12 @@ use super::talk::{Request, show};
 use super::{Common, Exit, screen};
 use crate::api::protocol::decisions::{DecisionLine, DecisionsAnswer};
 
+/// Shown below the flags.
+pub(super) const HELP: &str = "\
+Examples:
+  crossguard history --since 2h --decision reject
+  crossguard history --symbol BTCUSDT --client freqtrade --limit 100";
+
 /// Flags of `history`.
 #[derive(Debug, Clone, Args)]
 pub struct HistoryArgs {
@@ -41,10 +47,14 @@ pub struct HistoryArgs {
 
 pub(super) fn run(args: &HistoryArgs) -> Exit {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
+    let symbol = args
+        .symbol
+        .as_ref()
+        .map(|symbol| symbol.to_ascii_uppercase());
     let wanted = [
         ("since", &args.since),
         ("until", &args.until),
-        ("symbol", &args.symbol),
+        ("symbol", &symbol),
         ("decision", &args.decision),
         ("client", &args.client),
         ("cursor", &args.cursor),
@@ -79,15 +89,18 @@ fn entry(line: &DecisionLine<'_>) -> String {
     let who = line
         .client
         .as_deref()
-        .map_or_else(String::new, |client| format!(" by {}", safe(client)));
-    format!(
-        "{}  {} {}{who}{dry}  {}\n{}",
+        .map_or_else(String::new, |client| format!(" by {client}"));
+    let about = line.symbol.as_deref().filter(|symbol| !symbol.is_empty());
+    let word = safe(&line.decision).to_uppercase();
+    let head = format!(
+        "{}  {word} {}{who}{dry}  {}",
         time(line.time),
-        screen::decision(&line.decision),
-        safe(line.symbol.as_deref().unwrap_or("–")),
-        screen::dim(safe(&line.id)),
-        screen::wrapped(&line.why, "    ")
-    )
+        about.unwrap_or("the account"),
+        line.id
+    );
+    let head = screen::hanging(&head, "", "    ");
+    let shown = head.replacen(&word, &screen::decision(&line.decision), 1);
+    format!("{shown}{}", screen::wrapped(&line.why, "    "))
 }
 
 /// A time in UTC, to the second.

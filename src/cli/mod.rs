@@ -33,10 +33,23 @@ use clap::{Args, Parser, Subcommand};
 
 pub use exit::Exit;
 
+/// Shown below the commands.
+const FIRST_STEPS: &str = "\
+First steps:
+  crossguard demo                   what it does, in a minute, without a key
+  crossguard config check           is my configuration sound?
+  crossguard run                    the daemon, in a terminal of its own
+  crossguard check BTCUSDT buy 0.1  may I?";
+
 /// A guard that stands before leveraged Binance futures orders: may a crossed position reach into
 /// the rest of the wallet?
 #[derive(Debug, Parser)]
-#[command(name = "crossguard", version, after_help = exit::HELP, max_term_width = 100)]
+#[command(
+    name = "crossguard",
+    version,
+    after_help = format!("{FIRST_STEPS}\n\n{}", exit::HELP),
+    max_term_width = 80
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -53,13 +66,15 @@ pub enum Verb {
     /// The simulated exchange alone
     Sim(SimArgs),
     /// May I send this order? A dry run unless --reserve
-    #[command(after_help = exit::HELP)]
+    #[command(after_help = format!("{}\n{}", check::HELP, exit::HELP))]
     Check(check::CheckArgs),
     /// The largest quantity that is allowed, and the largest that only warns
+    #[command(after_help = size::HELP)]
     Size(size::SizeArgs),
     /// What the account breaks as it stands, and the least that leads back
     Fix(Common),
-    /// The account under shocks
+    /// The account under shocks: what would be lost, and what would be liquidated
+    #[command(after_help = stress::HELP)]
     Stress(stress::StressArgs),
     /// How the guard is: red lines first, each with what to do
     Status(Common),
@@ -78,8 +93,11 @@ pub enum Verb {
     /// Follow alerts on this desktop
     Watch(watch::WatchArgs),
     /// Past decisions, newest first
+    #[command(after_help = history::HELP)]
     History(history::HistoryArgs),
-    /// One past decision with everything it rested on
+    /// One past decision with everything it rested on: inputs, ages, the arithmetic, what waiting
+    /// could change
+    #[command(after_help = explain::HELP)]
     Explain(explain::ExplainArgs),
     /// Let nothing but exits pass
     Lock(rung::LockArgs),

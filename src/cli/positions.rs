@@ -8,7 +8,7 @@ use super::screen::safe;
 use super::talk::{Request, show};
 use super::{Common, Exit, screen};
 use crate::api::protocol::account::{Position, PositionsAnswer};
-use crate::api::shown::{UNKNOWN, money, rounded};
+use crate::api::shown::{UNKNOWN, money, price};
 
 pub(super) fn run(common: &Common) -> Exit {
     show(common, Request::get("/v1/positions"), page)
@@ -43,7 +43,7 @@ fn page(answer: &PositionsAnswer<'static>) -> String {
             money(position.spill),
         ]);
     }
-    text.push_str(&screen::shown(table, 2));
+    text.push_str(&screen::shown(screen::narrow(table), 2));
     text.push_str(&missing(&answer.inputs));
     text
 }
@@ -66,9 +66,9 @@ fn mode(position: &Position<'_>) -> String {
 fn liquidation(position: &Position<'_>) -> String {
     let (below, above) = (position.liquidation_below, position.liquidation_above);
     match (below.is_known(), above.is_known()) {
-        (true, true) => format!("{} / {}", rounded(below, 4), rounded(above, 4)),
-        (true, false) => rounded(below, 4),
-        (false, true) => rounded(above, 4),
+        (true, true) => format!("{} / {}", price(below), price(above)),
+        (true, false) => price(below),
+        (false, true) => price(above),
         (false, false) if position.liquidation_price.is_known() => "none alone".to_owned(),
         (false, false) => UNKNOWN.to_owned(),
     }

@@ -161,6 +161,14 @@ pub(super) fn table(header: &[&str]) -> Table {
     table
 }
 
+/// The same table with its columns close together, for those that have many.
+pub(super) fn narrow(mut table: Table) -> Table {
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 1));
+    }
+    table
+}
+
 /// The table as text, columns from `from` on to the right, ends of lines trimmed.
 pub(super) fn shown(mut table: Table, from: usize) -> String {
     for column in table.column_iter_mut().skip(from) {

@@ -8,10 +8,17 @@ use reqwest::Method;
 use serde_json::{Map, Value};
 
 use super::check::Way;
-use super::screen::safe;
-use super::talk::{Request, Socket, show};
-use super::{Common, Exit};
+use super::talk::{Request, Socket, show_known};
+use super::{Common, Exit, screen};
+use crate::api::protocol::figure::Figure;
 use crate::api::protocol::ways::SizeAnswer;
+
+/// Shown below the flags.
+pub(super) const HELP: &str = "\
+Examples:
+  crossguard size BTCUSDT buy                 at the market
+  crossguard size BTCUSDT sell --price 61000  a limit order
+  crossguard size BTCUSDT buy --position-side LONG   in hedge mode";
 
 /// Flags of `size`.
 #[derive(Debug, Clone, Args)]
@@ -47,7 +54,7 @@ pub(super) fn run(args: &SizeArgs) -> Exit {
         Way::Sell => "SELL",
     };
     let limit = args.price.is_some();
-    put("symbol", Some(&args.symbol));
+    put("symbol", Some(&args.symbol.to_ascii_uppercase()));
     put("side", Some(side));
     put("type", Some(if limit { "LIMIT" } else { "MARKET" }));
     put("timeInForce", limit.then_some("GTC"));
@@ -64,25 +71,29 @@ pub(super) fn run(args: &SizeArgs) -> Exit {
         path: "/v1/size".to_owned(),
         body: Value::Object(body).to_string().into_bytes(),
     };
-    show(&args.common, request, page)
+    show_known(&args.common, request, |answer| &answer.missing, page)
 }
 
 fn page(answer: &SizeAnswer<'static>) -> String {
     if !answer.missing.is_empty() {
-        let reasons: Vec<String> = answer.missing.iter().map(|reason| safe(reason)).collect();
-        return format!("not known: {}\n", reasons.join("; "));
+        return String::new();
     }
-    let shown = |figure: crate::api::protocol::figure::Figure| {
+    let shown = |figure: Figure| {
         if figure.is_known() {
             figure.to_string()
         } else {
             "none".to_owned()
         }
     };
-    format!(
-        "{}\n  largest that is allowed     {}\n  largest that is not refused {}\n",
-        safe(&answer.symbol),
-        shown(answer.allowed),
-        shown(answer.warned)
-    )
+    let mut text = screen::wrapped(&answer.symbol, "");
+    for (name, figure) in [
+        ("largest that is allowed", answer.allowed),
+        ("largest that is not refused", answer.warned),
+    ] {
+        text.push_str(&format!("  {name:<27} {}\n", shown(figure)));
+    }
+    if let Some(why) = &answer.why {
+        text.push_str(&screen::wrapped(why, "  "));
+    }
+    text
 }

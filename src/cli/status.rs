@@ -84,7 +84,9 @@ pub(super) fn planes(inputs: &Inputs<'_>) -> String {
     let mut table = screen::table(&["plane", "", "age", "why"]);
     for (name, plane) in &inputs.planes.0 {
         let fresh = if plane.fresh { "fresh" } else { "STALE" };
-        let reason = plane.reason.as_deref().unwrap_or_default();
+        let unused = plane.fresh && plane.age_ms.is_none();
+        let reason = plane.reason.as_deref();
+        let reason = reason.unwrap_or(if unused { "nothing needs it yet" } else { "" });
         table.add_row(vec![safe(name), fresh.to_owned(), age(plane), safe(reason)]);
     }
     screen::shown(table, usize::MAX)
@@ -93,6 +95,7 @@ pub(super) fn planes(inputs: &Inputs<'_>) -> String {
 /// An age for reading.
 fn age(plane: &PlaneView<'_>) -> String {
     match plane.age_ms {
+        None if plane.fresh => "–".to_owned(),
         None => "never".to_owned(),
         Some(ms) if ms < 10_000 => format!("{ms} ms"),
         Some(ms) => format!("{} s", ms / 1_000),

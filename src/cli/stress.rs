@@ -3,18 +3,24 @@
 //! Owns: its flags and its page.
 //! Must not know: how a shock is computed.
 
-use std::fmt::Write as _;
-
 use clap::Args;
 use reqwest::Method;
 use serde_json::{Map, Value};
 
 use super::card::lost;
 use super::screen::safe;
-use super::talk::{Request, Socket, show};
+use super::talk::{Request, Socket, show_known};
 use super::{Common, Exit, screen};
 use crate::api::protocol::stress::StressAnswer;
 use crate::api::shown::percent_up;
+
+/// Shown below the flags.
+pub(super) const HELP: &str = "\
+Examples:
+  crossguard stress                                  every scenario of the policy
+  crossguard stress --all -20%                       everything falls
+  crossguard stress --shock SOLUSDT=+40% --all +5%   a short squeeze
+  crossguard stress --scenario october_2025          one of the policy";
 
 /// Flags of `stress`.
 #[derive(Debug, Clone, Args)]
@@ -38,10 +44,12 @@ pub(super) fn run(args: &StressArgs) -> Exit {
     let mut shocks = Map::new();
     for shock in &args.shock {
         let Some((symbol, by)) = shock.split_once('=') else {
-            screen::complain(&format!("--shock {shock}: expected SYMBOL=MOVE"));
+            screen::complain(&format!(
+                "--shock {shock}: expected SYMBOL=MOVE, such as BTCUSDT=-10%"
+            ));
             return Exit::Usage;
         };
-        shocks.insert(symbol.to_owned(), Value::from(by));
+        shocks.insert(symbol.to_ascii_uppercase(), Value::from(by));
     }
     if !shocks.is_empty() {
         body.insert("shocks".to_owned(), Value::Object(shocks));
@@ -58,7 +66,7 @@ pub(super) fn run(args: &StressArgs) -> Exit {
         path: "/v1/stress".to_owned(),
         body: Value::Object(body).to_string().into_bytes(),
     };
-    show(&args.common, request, page)
+    show_known(&args.common, request, |answer| &answer.missing, page)
 }
 
 fn page(answer: &StressAnswer<'static>) -> String {
@@ -89,11 +97,11 @@ fn page(answer: &StressAnswer<'static>) -> String {
             }
         }
     }
-    for reason in &answer.missing {
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "not known: {}", safe(reason));
+    for symbol in &answer.not_held {
+        let line = format!("{symbol} is not held: its move changes nothing");
+        text.push_str(&screen::wrapped(&line, "  "));
     }
-    if text.is_empty() {
+    if answer.pools.is_empty() && answer.missing.is_empty() {
         text.push_str("nothing is held\n");
     }
     text

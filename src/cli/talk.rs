@@ -3,11 +3,15 @@
 //! Owns: finding it, and turning what went wrong into a complaint and an exit code.
 //! Must not know: what is asked.
 
+use std::borrow::Cow;
+
 use reqwest::Method;
 use serde::de::DeserializeOwned;
 
 use super::{Common, Exit, screen};
-use crate::api::client::{ADMIN_SOCKET_NAME, Client, ClientError, DEADLINE, SOCKET_NAME, places};
+use crate::api::client::{
+    ADMIN_SOCKET_NAME, CHECK_DEADLINE, Client, ClientError, DEADLINE, SOCKET_NAME, places,
+};
 
 /// Which of the two sockets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,12 +59,13 @@ fn send(common: &Common, request: Request) -> Result<Vec<u8>, ClientError> {
     };
     let client = Client::connect(&places(common.socket.as_deref(), name))?;
     runtime.block_on(async {
-        let answer = if request.path == "/v1/check" {
-            client.check(request.body).await
-        } else {
-            let (method, path) = (request.method, &request.path);
-            client.ask(method, path, request.body, DEADLINE).await
+        // Both may wait for the first mark price of a symbol.
+        let deadline = match request.path.as_str() {
+            "/v1/check" | "/v1/size" => CHECK_DEADLINE,
+            _ => DEADLINE,
         };
+        let (method, path) = (request.method, &request.path);
+        let answer = client.ask(method, path, request.body, deadline).await;
         answer.map(|bytes| bytes.to_vec())
     })
 }
@@ -100,4 +105,33 @@ pub(super) fn show<T: DeserializeOwned>(
         screen::print(&show(&read(&bytes)?))
     });
     outcome.map_or_else(|exit| exit, |()| Exit::Allow)
+}
+
+/// The same for an answer that may have to say that it knows nothing: what is missing is complained
+/// of, and that is a failure.
+pub(super) fn show_known<T: DeserializeOwned>(
+    common: &Common,
+    request: Request,
+    missing: impl FnOnce(&T) -> &[Cow<'static, str>],
+    show: impl FnOnce(&T) -> String,
+) -> Exit {
+    let told = || {
+        let bytes = ask(common, request)?;
+        let answer: T = read(&bytes)?;
+        if common.json {
+            screen::print_bytes(&bytes)?;
+        } else {
+            screen::print(&show(&answer))?;
+        }
+        let missing = missing(&answer);
+        for reason in missing {
+            screen::complain(&format!("not known: {reason}"));
+        }
+        if missing.is_empty() {
+            Ok(())
+        } else {
+            Err(Exit::Other)
+        }
+    };
+    told().map_or_else(|exit| exit, |()| Exit::Allow)
 }

@@ -193,6 +193,24 @@ impl Code {
         }
     }
 
+    /// Another quantity of the order could change it.
+    #[must_use]
+    pub const fn depends_on_quantity(self) -> bool {
+        matches!(
+            self,
+            Self::ExchangeWouldRefuse
+                | Self::LiquidationDistance
+                | Self::WalletAtRisk
+                | Self::Spill
+                | Self::MarginRatio
+                | Self::WorstCase
+                | Self::Stress
+                | Self::EffectiveLeverage
+                | Self::OrderNotional
+                | Self::PositionNotional
+        )
+    }
+
     /// What waiting could change about it.
     #[must_use]
     pub const fn retry(self) -> Retry {

@@ -381,6 +381,17 @@ pub fn orders(count: usize) -> String {
     }
 }
 
+/// "the working order fills on its bad side" or "all 7 working orders fill on their bad side".
+#[must_use]
+pub fn orders_fill(count: usize) -> String {
+    let (verb, whose) = if count == 1 {
+        ("fills", "its")
+    } else {
+        ("fill", "their")
+    };
+    format!("{} {verb} on {whose} bad side", orders(count))
+}
+
 /// "crossed" or "isolated".
 #[must_use]
 pub const fn margin_mode(mode: MarginMode) -> &'static str {

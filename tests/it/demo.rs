@@ -26,6 +26,14 @@ fn the_demo_tells_what_follows_by_hand() {
     assert_eq!(output.status.code(), Some(0), "{complaint}");
     let text = String::from_utf8(output.stdout.clone()).unwrap();
     assert!(text.lines().all(|line| line.width() <= 80), "{text}");
+    let readme = include_str!("../../README.md");
+    let sample = readme
+        .split("```\n")
+        .find(|block| block.starts_with("REJECT"));
+    assert!(
+        text.contains(sample.unwrap()),
+        "the README shows this card: {text}"
+    );
     let flat = flat(&output);
     let facts = [
         // 0.07 BTC at 60,300 and 50x: 84.42 of margin.

@@ -31,6 +31,9 @@ const FREE: &str = "asked";
 pub struct StressAnswer<'a> {
     /// Every pool in use.
     pub pools: Vec<PoolStress<'a>>,
+    /// Contracts that were named and are not held: their moves change nothing.
+    #[serde(rename = "notHeld")]
+    pub not_held: Vec<Cow<'a, str>>,
     /// Why something cannot be said.
     pub missing: Vec<Cow<'a, str>>,
 }
@@ -101,8 +104,10 @@ pub fn scenarios(
                 for name in names {
                     let Some(scenario) = known.get(&name) else {
                         let listed: Vec<&str> = known.keys().map(String::as_str).collect();
-                        let message =
-                            format!("there is no such scenario; known: {}", listed.join(", "));
+                        let message = format!(
+                            "names no scenario of the policy: {name}; known: {}",
+                            listed.join(", ")
+                        );
                         return Err(Refusal::field("scenarios", &message));
                     };
                     wanted.push((name, scenario.clone()));
@@ -123,6 +128,12 @@ pub fn scenarios(
         wanted.extend(known.iter().map(|(name, one)| (name.clone(), one.clone())));
     }
     Ok(wanted)
+}
+
+/// The contracts that free shocks name.
+pub fn free_shocks(scenarios: &[(String, Scenario)]) -> impl Iterator<Item = &Symbol> {
+    let free = scenarios.iter().filter(|(name, _)| name == FREE);
+    free.flat_map(|(_, scenario)| scenario.shock.symbols.keys())
 }
 
 /// A move of a price: `-10%` or `-0.1`; above −100 %, and at most ten times the price more.

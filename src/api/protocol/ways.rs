@@ -110,6 +110,8 @@ pub struct SizeAnswer<'a> {
     pub allowed: Figure,
     /// The largest quantity that is not refused; `null` when none is.
     pub warned: Figure,
+    /// Why no quantity passes; `null` when one does, or when nothing can be said.
+    pub why: Option<Cow<'a, str>>,
     /// Why nothing can be said; empty when it can.
     pub missing: Vec<Cow<'a, str>>,
 }
@@ -124,6 +126,7 @@ impl<'a> SizeAnswer<'a> {
                 symbol: Cow::Borrowed(symbol),
                 allowed: quantity(size.allowed),
                 warned: quantity(size.warned),
+                why: None,
                 missing: Vec::new(),
             },
             Err(not_ready) => Self {

@@ -11,6 +11,7 @@
 //! it, so that the records say what was answered, whenever they are written.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use hyper::body::Bytes;
@@ -26,11 +27,21 @@ use crate::api::protocol::ways::SizeAnswer;
 use crate::api::record::{Entry, Peer};
 use crate::api::{BadOrder, read_change};
 use crate::clock::Now;
+use crate::daemon::core::FIRST_MARK_MS;
 use crate::daemon::report::Answer;
 use crate::daemon::{Asked, GuardGone};
 use crate::guard::Detail;
+use crate::guard::offer::Size;
 use crate::guard::proposal::Proposal;
 use crate::guard::verdict::{Code, Decision, Finding, Judgement, Level};
+use crate::mirror::plane::Plane;
+use crate::mirror::view::NotReady;
+
+/// Longest wait for a first mark.
+const FIRST_MARK_DEADLINE: Duration = Duration::from_millis(FIRST_MARK_MS.unsigned_abs());
+
+/// Pause between two looks for a first mark.
+const FIRST_MARK_PAUSE: Duration = Duration::from_millis(20);
 
 /// What is known of a question while it is answered.
 struct Question {
@@ -104,9 +115,47 @@ pub(super) async fn size(parts: &Parts, body: &Bytes) -> Result<Reply, Refusal> 
         dry_run: true,
         detail: Detail::Brief,
     };
-    let sized = parts.handle.size(asked).await.map_err(gone)?;
+    let sized = sized(parts, &asked).await?;
     let symbol = symbol.as_ref().map_or("", |symbol| symbol.as_str());
-    ok_bytes_of(&SizeAnswer::of(symbol, &sized))
+    let mut answer = SizeAnswer::of(symbol, &sized);
+    if sized.as_ref().is_ok_and(|size| size.warned.is_none()) {
+        answer.why = Some(Cow::Owned(why_none(parts, asked).await?));
+    }
+    ok_bytes_of(&answer)
+}
+
+/// Of a symbol that was not followed yet the first mark is awaited, as a check awaits it.
+async fn sized(parts: &Parts, asked: &Asked) -> Result<Result<Size, NotReady>, Refusal> {
+    let marked = async {
+        loop {
+            let sized = parts.handle.size(asked.clone()).await.map_err(gone)?;
+            let waits = sized.as_ref().is_err_and(|not_ready| {
+                let mut planes = not_ready.planes.iter();
+                planes.all(|status| status.plane == Plane::Marks)
+            });
+            if !waits {
+                return Ok(sized);
+            }
+            tokio::time::sleep(FIRST_MARK_PAUSE).await;
+        }
+    };
+    match tokio::time::timeout(FIRST_MARK_DEADLINE, marked).await {
+        Ok(sized) => sized,
+        Err(_) => parts.handle.size(asked.clone()).await.map_err(gone),
+    }
+}
+
+/// Why no quantity passes: what no quantity changes, or that even the smallest is too much.
+async fn why_none(parts: &Parts, asked: Asked) -> Result<String, Refusal> {
+    let answer = parts.handle.check(asked).await.map_err(gone)?;
+    let judgement = &answer.judgement;
+    let told = judgement
+        .binding()
+        .filter(|finding| !finding.code.depends_on_quantity());
+    Ok(told.map_or_else(
+        || "Not even the smallest quantity passes: check it for the reason.".to_owned(),
+        |finding| finding.message.clone(),
+    ))
 }
 
 fn ok_bytes_of(answer: &SizeAnswer<'_>) -> Result<Reply, Refusal> {

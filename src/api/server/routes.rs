@@ -3,6 +3,7 @@
 //! Owns: one short function per route.
 //! Must not know: anything but where the answer comes from.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -29,9 +30,10 @@ use crate::api::protocol::explained::explained;
 use crate::api::protocol::fix::FixAnswer;
 use crate::api::protocol::policy::PolicyAnswer;
 use crate::api::protocol::status::{LadderAnswer, LockRequest, ReadyAnswer, StatusAnswer};
-use crate::api::protocol::stress::{StressAnswer, scenarios};
+use crate::api::protocol::stress::{StressAnswer, free_shocks, scenarios};
 use crate::api::record::{Peer, ReadError};
 use crate::guard::verdict::Ladder;
+use crate::margin::account::Symbol;
 
 /// Longest reason of a lock, in characters.
 const REASON_LENGTH_MAX: usize = 256;
@@ -128,8 +130,17 @@ pub(super) async fn answer(
 async fn stress(parts: &Parts, body: &Bytes) -> Result<Reply, Refusal> {
     let in_force = parts.handle.policy().await.map_err(gone)?;
     let scenarios = scenarios(body, &in_force.policy.stress)?;
+    let report = parts.handle.positions().await.map_err(gone)?;
+    let held = |symbol: &Symbol| report.symbols.iter().any(|of| of.symbol == *symbol);
+    let not_held = free_shocks(&scenarios)
+        .filter(|symbol| !held(symbol))
+        .map(|symbol| Cow::Owned(symbol.to_string()))
+        .collect();
     let fares = parts.handle.stress(scenarios).await.map_err(gone)?;
-    ok(&StressAnswer::from(&fares))
+    ok(&StressAnswer {
+        not_held,
+        ..StressAnswer::from(&fares)
+    })
 }
 
 async fn status(parts: &Parts) -> Result<Reply, Refusal> {

@@ -231,15 +231,12 @@ pub(in crate::guard) fn worst_case(case: &AccountCase<'_>, worst: &WorstCase) ->
     }
     let distance = worst.pool.survival.distance()?.get();
     let broken = case.limits.judge(LimitKey::WorstCase, distance)?;
-    let orders = words::orders(worst.orders);
+    let orders = words::orders_fill(worst.orders);
     let positions = words::crossed_positions(&worst.pool);
     let limit = words::limit_percent(broken.limit);
     let message = match words::nearest_end(&worst.pool) {
-        None => format!("If {orders} fill on their bad side, that liquidates {positions} at once."),
-        Some(end) => format!(
-            "If {orders} fill on their bad side, {end} liquidates {positions}; your limit is \
-             {limit}."
-        ),
+        None => format!("If {orders}, that liquidates {positions} at once."),
+        Some(end) => format!("If {orders}, {end} liquidates {positions}; your limit is {limit}."),
     };
     Some(
         case.limits
