@@ -44,6 +44,11 @@ fn page(answer: &PositionsAnswer<'static>) -> String {
         ]);
     }
     text.push_str(&screen::shown(screen::narrow(table), 2));
+    for position in &answer.positions {
+        if let Some(note) = note(position) {
+            text.push_str(&screen::wrapped(&note, "  "));
+        }
+    }
     text.push_str(&missing(&answer.inputs));
     text
 }
@@ -69,7 +74,48 @@ fn liquidation(position: &Position<'_>) -> String {
         (true, true) => format!("{} / {}", price(below), price(above)),
         (true, false) => price(below),
         (false, true) => price(above),
-        (false, false) if position.liquidation_price.is_known() => "none alone".to_owned(),
-        (false, false) => UNKNOWN.to_owned(),
+        (false, false) => match end(position) {
+            End::NoneAlone => "none alone".to_owned(),
+            End::Now => "now".to_owned(),
+            End::Other => UNKNOWN.to_owned(),
+        },
+    }
+}
+
+/// Where no price is told.
+enum End {
+    /// This symbol alone cannot liquidate what it stands on.
+    NoneAlone,
+    /// Liquidatable already.
+    Now,
+    /// A price liquidates, or nothing is known.
+    Other,
+}
+
+fn end(position: &Position<'_>) -> End {
+    if position.liquidation_below.is_known() || position.liquidation_above.is_known() {
+        End::Other
+    } else if position.liquidation_price.is_known() {
+        End::NoneAlone
+    } else if position.position_side.is_some() {
+        End::Now
+    } else {
+        End::Other
+    }
+}
+
+/// What a missing liquidation price means in money.
+fn note(position: &Position<'_>) -> Option<String> {
+    let name = name(position);
+    match end(position) {
+        End::NoneAlone if position.loss_without_liquidation.is_known() => Some(format!(
+            "{name}: no price of its own liquidates it; it can lose {}, all that it was bought for.",
+            money(position.loss_without_liquidation)
+        )),
+        End::NoneAlone => Some(format!(
+            "{name}: no price of its own liquidates it; it can lose without bound."
+        )),
+        End::Now => Some(format!("{name}: liquidatable now, at any price.")),
+        End::Other => None,
     }
 }

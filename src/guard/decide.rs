@@ -282,7 +282,7 @@ const fn lacking_plane(error: &Unknown) -> Option<Plane> {
         Unknown::Symbol(_, Missing::MarginAsset) => Some(Plane::Rules),
         Unknown::Symbol(_, Missing::Settings) => Some(Plane::Config),
         Unknown::Symbol(_, Missing::Mark) => Some(Plane::Marks),
-        Unknown::Symbol(_, Missing::Brackets) => Some(Plane::Brackets),
+        Unknown::Symbol(_, Missing::Brackets(_)) => Some(Plane::Brackets),
         Unknown::Symbol(_, Missing::Arithmetic(_)) | Unknown::Arithmetic(_) => None,
         Unknown::Rate(_) => Some(Plane::Collateral),
     }

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use super::amount::{
     Amount, ArithmeticError, Leverage, MarkPrice, Notional, Price, Quantity, Rate,
 };
-use super::bracket::BracketTable;
+use super::bracket::{BracketError, BracketTable};
+use super::contribution::Missing;
 
 /// The longest symbol or asset name that is accepted, in bytes.
 pub const NAME_LENGTH_MAX: usize = 64;
@@ -330,6 +331,8 @@ pub struct SymbolState {
     pub mark: Option<MarkPrice>,
     /// Maintenance tiers.
     pub brackets: Option<Arc<BracketTable>>,
+    /// Why there are none, when a table was told and refused.
+    pub brackets_refused: Option<BracketError>,
     /// Positions.
     pub legs: Legs,
     /// Working orders that could open.
@@ -337,6 +340,12 @@ pub struct SymbolState {
 }
 
 impl SymbolState {
+    /// What is missing where there are no brackets.
+    #[must_use]
+    pub const fn no_brackets(&self) -> Missing {
+        Missing::Brackets(self.brackets_refused)
+    }
+
     /// True when neither a position nor a working order depends on this symbol.
     #[must_use]
     pub const fn is_idle(&self) -> bool {

@@ -91,14 +91,20 @@ macro_rules! dimension {
 
             /// True above zero.
             #[must_use]
-            pub fn is_positive(self) -> bool {
-                self.0 > Decimal::ZERO
+            pub const fn is_positive(self) -> bool {
+                !self.0.is_zero() && self.0.is_sign_positive()
             }
 
             /// True below zero.
             #[must_use]
-            pub fn is_negative(self) -> bool {
-                self.0 < Decimal::ZERO
+            pub const fn is_negative(self) -> bool {
+                !self.0.is_zero() && self.0.is_sign_negative()
+            }
+
+            /// Itself, or zero where it lies below.
+            #[must_use]
+            pub const fn floored(self) -> Self {
+                if self.is_negative() { Self::ZERO } else { self }
             }
 
             /// Cut toward zero at eight decimals, as the exchange prints it.

@@ -4,18 +4,16 @@
 //! figures of a pool as it is ([`Book::assess`]); with some symbols replaced, see [`WhatIf`].
 //! Must not know: where changes come from, how fresh they are, what is permitted.
 
+mod proof;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::account::{Asset, AssetMode, MarginMode, PositionMode, Symbol, SymbolState};
 use super::amount::{Amount, ArithmeticError, MarkPrice, Rate};
-use super::anew::Sums;
 use super::collateral::{Collateral, CollateralRate};
 use super::contribution::{Contribution, Missing};
 use super::liquidation::LiquidationPrices;
-use super::pool::{
-    BalanceSheet, JointView, Members, Part, Pool, PoolAssessment, PoolView, Replaced, SymbolId,
-    Totals,
-};
+use super::pool::{JointView, Members, Part, Pool, PoolAssessment, PoolView, Replaced, SymbolId};
 use super::what_if::Overlay;
 pub use super::what_if::WhatIf;
 
@@ -374,69 +372,6 @@ impl Book {
             AssetMode::Multi => self.joint_view(|_| Overlay::NONE)?.assess(horizon),
         };
         figures.map_err(Unknown::from)
-    }
-
-    /// What the pool to which this asset's positions belong has and keeps, without any search.
-    ///
-    /// # Errors
-    /// What is not known.
-    pub fn balance_sheet(&self, asset: &Asset) -> Result<BalanceSheet, Unknown> {
-        let figures = match self.asset_mode {
-            AssetMode::Single => self.view(asset, Overlay::NONE)?.balance_sheet(),
-            AssetMode::Multi => self.joint_view(|_| Overlay::NONE)?.balance_sheet(),
-        };
-        figures.map_err(Unknown::from)
-    }
-
-    /// The same balance sheet with every sum made from nothing, in one pass over the positions: what
-    /// running sums must come to, and how they are proved.
-    ///
-    /// # Errors
-    /// What is not known.
-    pub fn balance_sheet_anew(&self, asset: &Asset) -> Result<BalanceSheet, Unknown> {
-        match self.asset_mode {
-            AssetMode::Single => {
-                let (asset, _, cross_wallet) = self.purse(asset, &[])?;
-                Ok(self.totals_anew(asset)?.balance_sheet(cross_wallet)?)
-            }
-            AssetMode::Multi => {
-                let mut view = self.joint_view(|_| Overlay::NONE)?;
-                for part in &mut view.parts {
-                    let totals = self.totals_anew(part.view.asset)?;
-                    part.view.sums = Contribution::from(&totals);
-                }
-                Ok(view.balance_sheet()?)
-            }
-        }
-    }
-
-    /// Holds the running sums of every pool in use against sums made from nothing. Pools that differ
-    /// are told, as they ran and as they are, and every sum is made anew.
-    pub fn prove(&mut self) -> Vec<(Asset, BalanceSheet, BalanceSheet)> {
-        let mut wrong = Vec::new();
-        for asset in self.pools_in_use() {
-            if let (Ok(running), Ok(anew)) =
-                (self.balance_sheet(asset), self.balance_sheet_anew(asset))
-                && running != anew
-            {
-                wrong.push((asset.clone(), running, anew));
-            }
-        }
-        if !wrong.is_empty() {
-            self.rebuild();
-        }
-        wrong
-    }
-
-    fn totals_anew(&self, asset: &Asset) -> Result<Totals, Unknown> {
-        let mut sums = Sums::nothing();
-        for entry in &self.entries {
-            if entry.state.margin_asset.as_ref() == Some(asset) {
-                sums.add(&entry.state, self.position_mode)
-                    .map_err(|missing| Unknown::Symbol(entry.symbol.clone(), missing))?;
-            }
-        }
-        Ok(sums.totals()?)
     }
 
     /// Liquidation prices of a symbol's crossed legs; `None` when it holds none.

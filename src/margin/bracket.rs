@@ -27,7 +27,7 @@ pub struct Bracket {
 
 /// Why a table of brackets is refused. A table that fails here is corrupt or incomplete, and a
 /// symbol without a sound table cannot be judged (a default of 0 % would be a false allow).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum BracketError {
     /// No tiers at all.
     #[error("has no brackets")]

@@ -169,7 +169,7 @@ pub fn removable(
     let brackets = state
         .brackets
         .as_deref()
-        .ok_or_else(|| missing(Missing::Brackets))?;
+        .ok_or_else(|| missing(state.no_brackets()))?;
     let leg = state.legs.get(side);
     let notional = mark.price().times(leg.quantity)?;
     let above_maintenance = leg

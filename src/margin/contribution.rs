@@ -6,7 +6,7 @@
 
 use super::account::{Leg, MarginMode, PositionMode, PositionSide, SymbolState};
 use super::amount::{Amount, ArithmeticError, Leverage, MarkPrice, Notional, Rate, quotient};
-use super::bracket::BracketTable;
+use super::bracket::{BracketError, BracketTable};
 use super::pool::Totals;
 
 /// Why a symbol's figures cannot be computed. Whatever depends on them is unknown too.
@@ -21,12 +21,19 @@ pub enum Missing {
     /// No mark price (the exchange sends 0 for some symbols, which means the same).
     #[error("no mark price")]
     Mark,
-    /// No sound bracket table.
-    #[error("no maintenance brackets")]
-    Brackets,
+    /// No sound bracket table: none was told, or what was told is refused.
+    #[error("{}", no_table(.0.as_ref()))]
+    Brackets(Option<BracketError>),
     /// The figure does not fit 28 digits.
     #[error("{0}")]
     Arithmetic(#[from] ArithmeticError),
+}
+
+fn no_table(refused: Option<&BracketError>) -> String {
+    match refused {
+        None => "no maintenance brackets".to_owned(),
+        Some(error) => format!("no maintenance brackets: its table {error}"),
+    }
 }
 
 /// Isolated positions with automatic margin addition: near their liquidation they take what the pool
@@ -140,7 +147,7 @@ impl Contribution {
                 let draws = settings.margin_mode == MarginMode::Isolated;
                 if !state.legs.is_flat() {
                     let mark = state.mark.ok_or(Missing::Mark)?;
-                    let brackets = state.brackets.as_ref().ok_or(Missing::Brackets)?;
+                    let brackets = state.brackets.as_ref().ok_or_else(|| state.no_brackets())?;
                     for (_, leg) in state.legs.held() {
                         sum.add_crossed_leg(leg, mark, brackets, settings.leverage)?;
                         if draws {

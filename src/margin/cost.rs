@@ -149,13 +149,13 @@ pub fn largest_order(
 ) -> Result<Quantity, Missing> {
     let settings = state.settings.ok_or(Missing::Settings)?;
     let mark = state.mark.ok_or(Missing::Mark)?.price();
-    let cap = position_cap(state).ok_or(Missing::Brackets)?;
+    let cap = position_cap(state).ok_or_else(|| state.no_brackets())?;
     let price = assuming_price(intent, mark, fill_price)?;
     let loss = open_loss(intent, mark)?;
     let rate = initial_margin_rate(settings.leverage)?;
     let side = Netted::of(state, mode, intent.side)?;
 
-    let mut money = available;
+    let mut money = available.floored();
     if let Some(own) = side.own {
         // What is asked for is rounded up, what is given back is not.
         let asked = if own.is_positive() {

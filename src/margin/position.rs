@@ -146,7 +146,7 @@ pub fn assess_positions(
     let brackets = state
         .brackets
         .as_deref()
-        .ok_or_else(|| missing(Missing::Brackets))?;
+        .ok_or_else(|| missing(state.no_brackets()))?;
     let margin_mode = settings.risk_mode();
     let shared = match margin_mode {
         MarginMode::Crossed => what_if.liquidation_prices(symbol)?,

@@ -346,7 +346,7 @@ pub fn isolated_twin(
     let brackets = state
         .brackets
         .as_deref()
-        .ok_or_else(|| missing(Missing::Brackets))?;
+        .ok_or_else(|| missing(state.no_brackets()))?;
     let margin = fill.price.times(fill.opens)?.over(settings.leverage)?;
     let quantity = match fill.side {
         Side::Buy => fill.opens,

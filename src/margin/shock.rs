@@ -178,7 +178,10 @@ struct LegAfter {
 
 fn leg_after(leg: &Leg, state: &SymbolState, by: Rate, shock: &Shock) -> Result<LegAfter, Missing> {
     let mark = state.mark.ok_or(Missing::Mark)?.price();
-    let brackets = state.brackets.as_deref().ok_or(Missing::Brackets)?;
+    let brackets = state
+        .brackets
+        .as_deref()
+        .ok_or_else(|| state.no_brackets())?;
     let before = mark.times(leg.quantity)?;
     let after = mark.moved(by)?.times(leg.quantity)?;
     let mut maintenance_margin = brackets.maintenance_margin(after)?;

@@ -1,142 +1,22 @@
 //! What must hold of every account, whatever is in it: each property is a test of its own, on random
 //! accounts of one to forty positions over real bracket tables, in both position modes and both asset
-//! modes.
-//!
-//! `CROSSGUARD_SEED` and `CROSSGUARD_ACCOUNTS` choose other accounts. A failure names the seed and prints
-//! the account; a seed that failed once stays in [`FAILED_ONCE`].
+//! modes. `property_cases` makes them.
 
 use crossguard::margin::account::{MarginMode, PositionMode, PositionSide, Side, Symbol};
-use crossguard::margin::amount::{Amount, MarkPrice, Notional, Price, Quantity, Rate, round};
-use crossguard::margin::book::{Book, Unknown};
-use crossguard::margin::contribution::Missing;
+use crossguard::margin::amount::{Amount, Notional, Price, Quantity, Rate, round};
+use crossguard::margin::book::Book;
+use crossguard::margin::cost::{largest_order, order_cost, position_cap};
 use crossguard::margin::liquidation::Direction;
 use crossguard::margin::order::{OrderIntent, OrderKind};
-use crossguard::margin::pool::PoolAssessment;
 use crossguard::margin::position::assess_positions;
 use crossguard::margin::project::{Assumptions, fill};
-use crossguard::scenario::{Scenario, Statement};
+use crossguard::scenario::Statement;
 use rust_decimal::Decimal;
 
-use crate::random_accounts::{Dice, Shape, account};
+use crate::property_cases::{
+    assess, assess_if_it_fits, ensure, for_all, horizon, moved, near, quantity_of,
+};
 use crate::rig::{Rig, asset};
-
-const SHAPES: [Shape; 2] = [
-    Shape {
-        contracts_max: 40,
-        assets: &["USDT", "USDC", "BTC"],
-        is_multi: false,
-    },
-    Shape {
-        contracts_max: 40,
-        assets: &["USDT", "USDC", "BTC"],
-        is_multi: true,
-    },
-];
-
-/// Accounts per property and asset mode.
-const ACCOUNTS: u64 = 30;
-
-/// Seeds that failed once, whatever the property.
-const FAILED_ONCE: &[u64] = &[9, 20, 21];
-
-/// A random account on its way through a property.
-struct Case {
-    dice: Dice,
-    scenario: Scenario,
-    book: Book,
-    is_multi: bool,
-}
-
-impl Case {
-    /// The pools it has.
-    fn pools(&self) -> Vec<&'static str> {
-        if self.is_multi {
-            vec!["USD"]
-        } else {
-            vec!["USDT", "USDC", "BTC"]
-        }
-    }
-
-    fn pool_of(&self, symbol: &Symbol) -> String {
-        let state = self.book.state(symbol.as_str()).unwrap();
-        let own = state.margin_asset.as_ref().unwrap().to_string();
-        if self.is_multi { "USD".into() } else { own }
-    }
-
-    /// Symbols held in this margin mode.
-    fn held(&self, mode: MarginMode) -> Vec<Symbol> {
-        let held = self.book.symbols().filter(|(_, state)| {
-            !state.legs.is_flat() && state.settings.unwrap().margin_mode == mode
-        });
-        held.map(|(symbol, _)| symbol.clone()).collect()
-    }
-}
-
-fn for_all(property: impl Fn(&mut Case) -> Result<(), String>) {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
-    let first = number("CROSSGUARD_SEED").unwrap_or(1_000);
-    let count = number("CROSSGUARD_ACCOUNTS").unwrap_or(ACCOUNTS);
-    println!("seeds {first} to {}", first + count - 1);
-    for seed in FAILED_ONCE.iter().copied().chain(first..first + count) {
-        for shape in SHAPES {
-            let text = account(seed, shape);
-            let scenario = Scenario::parse(&text).unwrap();
-            let (rig, _) = Rig::from_scenario(&scenario);
-            let mut case = Case {
-                dice: Dice::new(seed ^ 0xABCD),
-                scenario,
-                book: rig.core.mirror().book().clone(),
-                is_multi: shape.is_multi,
-            };
-            if let Err(found) = property(&mut case) {
-                panic!("seed {seed}, multi {}: {found}\n{text}", shape.is_multi);
-            }
-        }
-    }
-}
-
-fn horizon() -> Rate {
-    Rate::new(Decimal::new(1, 1))
-}
-
-fn assess(book: &Book, pool: &str) -> PoolAssessment {
-    book.assess(&asset(pool), horizon()).unwrap()
-}
-
-/// The pool's figures, unless they need more than 28 digits: at a price far away with twelve decimals
-/// the engine says so instead of rounding.
-fn assess_if_it_fits(book: &Book, pool: &str) -> Option<PoolAssessment> {
-    match book.assess(&asset(pool), horizon()) {
-        Ok(figures) => Some(figures),
-        Err(Unknown::Arithmetic(_) | Unknown::Symbol(_, Missing::Arithmetic(_))) => None,
-        Err(unknown) => panic!("{unknown}"),
-    }
-}
-
-fn moved(book: &Book, symbol: &Symbol, price: Decimal) -> Book {
-    let mut moved = book.clone();
-    let id = moved.id(symbol.as_str()).unwrap();
-    moved.set_mark(id, MarkPrice::new(Price::new(price)));
-    moved
-}
-
-/// One unit in the eighth decimal, and what a price with twelve decimals loses on this quantity.
-fn near(found: Decimal, wanted: Decimal, quantity: Decimal) -> bool {
-    (found - wanted).abs() <= Decimal::new(1, 8) + quantity * Decimal::new(1, 12)
-}
-
-fn quantity_of(book: &Book, symbol: &Symbol) -> Decimal {
-    let state = book.state(symbol.as_str()).unwrap();
-    state
-        .legs
-        .held()
-        .map(|(_, leg)| leg.quantity.abs().get())
-        .sum()
-}
-
-fn ensure(holds: bool, message: impl Fn() -> String) -> Result<(), String> {
-    if holds { Ok(()) } else { Err(message()) }
-}
 
 #[test]
 fn property_at_either_liquidation_price_the_margin_balance_is_the_maintenance_margin() {
@@ -525,6 +405,68 @@ fn property_scaling_all_money_scales_all_money() {
                     (one, all) => one == all,
                 };
                 ensure(same, || format!("{pool}: {one:?} {all:?}"))?;
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn property_running_sums_are_the_sums_made_anew() {
+    for_all(|case| {
+        for pool in case.pools() {
+            let running = case.book.balance_sheet(&asset(pool)).unwrap();
+            let anew = case.book.balance_sheet_anew(&asset(pool)).unwrap();
+            ensure(running == anew, || format!("{pool}: {running:?} {anew:?}"))?;
+        }
+        ensure(case.book.prove().is_empty(), || "proved wrong".to_owned())
+    });
+}
+
+#[test]
+fn property_the_largest_order_is_paid_for_and_within_the_cap() {
+    for_all(|case| {
+        let mode = case.book.position_mode();
+        for (symbol, state) in case.book.symbols() {
+            let what_if = case.book.what_if(symbol).unwrap();
+            let mut available = what_if.available_balance().unwrap();
+            if state.settings.unwrap().margin_mode == MarginMode::Isolated {
+                available = available.min(what_if.cross_wallet_balance().unwrap());
+            }
+            let available = available.floored();
+            let mark = state.mark.unwrap().price().get();
+            for (side, leg, factor) in [
+                (Side::Buy, PositionSide::Long, 99),
+                (Side::Sell, PositionSide::Short, 101),
+            ] {
+                // On the good side of the mark, so that nothing is lost by opening.
+                let price = Price::new(round(mark * Decimal::new(factor, 2), 8));
+                let leg = match mode {
+                    PositionMode::OneWay => PositionSide::Both,
+                    PositionMode::Hedge => leg,
+                };
+                let mut intent = order(symbol, side, leg, Decimal::ONE);
+                intent.kind = OrderKind::Limit { price };
+                let largest = largest_order(state, mode, &intent, price, available).unwrap();
+                if largest.is_zero() {
+                    continue;
+                }
+                intent.quantity = Some(largest);
+                let filled = fill(&mut what_if.clone(), &intent, AT_MARK).unwrap();
+                let cost = order_cost(state, mode, &intent, &filled).unwrap();
+                ensure(cost.cost <= available, || {
+                    format!(
+                        "{symbol} {side:?} {largest}: costs {} of {available}",
+                        cost.cost
+                    )
+                })?;
+                let cap = position_cap(state).unwrap();
+                ensure(cost.present_notional <= cap, || {
+                    format!(
+                        "{symbol} {side:?} {largest}: {} of {cap}",
+                        cost.present_notional
+                    )
+                })?;
             }
         }
         Ok(())

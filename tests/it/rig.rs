@@ -67,7 +67,6 @@ impl Rig {
         }));
         rig.tell(Event::KeyAccepted { at });
         rig.tell(Event::Rules(rig.read(vec![])));
-        rig.tell(Event::AutoExchange(thresholds()));
         rig.tell(Event::Brackets(rig.read(vec![])));
         rig.tell_config();
         rig.tell(Event::SymbolSettings(rig.read(vec![])));
@@ -319,6 +318,7 @@ impl Rig {
                     Rate::new(*bid_buffer),
                     Rate::new(*ask_buffer),
                 );
+                self.tell(Event::AutoExchange(thresholds()));
                 let event_ms = self.clock.now().wall_ms;
                 self.tell(Event::CollateralRates(vec![CollateralUpdate {
                     asset: asset(name),

@@ -215,7 +215,7 @@ fn margin_refusal(case: &OrderCase<'_>) -> Option<Refusal> {
     }
     let available = match case.settings.margin_mode {
         MarginMode::Crossed => case.available,
-        MarginMode::Isolated => case.available.min(case.cross_wallet_balance),
+        MarginMode::Isolated => case.available.min(case.cross_wallet_balance).floored(),
     };
     case.limits.strained_by(cost.cost.get(), available.get());
     (cost.cost > available).then(|| {

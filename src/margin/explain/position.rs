@@ -33,7 +33,7 @@ pub(super) fn explain(
         let brackets = state
             .brackets
             .as_deref()
-            .ok_or_else(|| missing(Missing::Brackets))?;
+            .ok_or_else(|| missing(state.no_brackets()))?;
         figures.extend(plain(&name, position, brackets, leverage));
         if position.margin_mode == MarginMode::Crossed {
             let price = match position.liquidation {

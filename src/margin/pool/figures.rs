@@ -194,7 +194,7 @@ impl Totals {
         let shared = margin_balance
             .minus(own.wallet)?
             .minus(own.unrealized_pnl)?;
-        Ok(shared.minus(reserved)?.max(Amount::ZERO))
+        Ok(shared.minus(reserved)?.floored())
     }
 
     /// What follows from the sums alone.

@@ -138,6 +138,7 @@ impl Mirror {
                 .state(row.symbol.as_str())
                 .and_then(|s| s.brackets.clone());
             // A table that is not sound is no table: the symbol cannot be judged until it is.
+            let refused = row.table.as_ref().err().copied();
             let told = row.table.ok();
             let told = self.reading_of(&row.symbol, told);
             let table = match (&known, told) {
@@ -151,8 +152,13 @@ impl Mirror {
                 (None, None) => true,
                 _ => false,
             };
-            if !same {
-                self.book.change(id, |state| state.brackets = table);
+            let reason = self.book.state(row.symbol.as_str());
+            let reason = reason.and_then(|state| state.brackets_refused);
+            if !same || reason != refused {
+                self.book.change(id, |state| {
+                    state.brackets = table;
+                    state.brackets_refused = refused;
+                });
                 change.account = true;
             }
         }

@@ -1,0 +1,197 @@
+//! Figures that need care, seen from the outside: over the socket, on the terminal, and through the whole
+//! chain from the exchange's tables.
+
+use std::process::Command;
+use std::time::Duration;
+
+use crossguard::guard::verdict::{Code, Decision, Judgement};
+use serde_json::Value;
+
+use crate::api_rig::Daemon;
+use crate::live::{Live, SCENE};
+
+fn reason(judgement: &Judgement) -> String {
+    let findings = judgement.findings.iter();
+    let unknown = findings
+        .filter(|finding| finding.code == Code::UnknownFigure)
+        .map(|finding| finding.message.clone());
+    unknown.collect()
+}
+
+/// ETHUSDT's table (the third by name) with one field changed; what is wrong with it then.
+const BROKEN: [(&str, &str); 5] = [
+    (
+        "2.brackets.1.cum 7",
+        "bracket 2 has a maintenance amount that does not follow",
+    ),
+    (
+        "2.brackets.1.notionalFloor 6000",
+        "bracket 2 does not begin where the one before it ends",
+    ),
+    (
+        "2.brackets.2.maintMarginRatio 0.001",
+        "bracket 3 has a maintenance rate out of order",
+    ),
+    ("2.brackets.0.notionalFloor 1", "does not begin at zero"),
+    ("2.brackets []", "has no brackets"),
+];
+
+#[tokio::test(start_paused = true)]
+async fn c06_a_broken_bracket_table_is_refused_by_row_and_everything_else_goes_on() {
+    for (field, wrong) in BROKEN {
+        let scene = format!("{SCENE}mutate /fapi/v1/leverageBracket {field} 9999x\n");
+        let live = Live::within(&scene, 1).await;
+        live.until_fresh().await;
+        let refused = live.check("ETHUSDT buy 0.1").await;
+        assert_eq!(refused.decision, Decision::Reject, "{field}");
+        let said = reason(&refused);
+        assert!(
+            said.contains("ETHUSDT") && said.contains(wrong),
+            "{field}: {said}"
+        );
+        for other in ["BTCUSDT buy 0.01", "BTCUSDC buy 0.001", "SOLUSDT sell 1"] {
+            let judgement = live.check(other).await;
+            assert_ne!(
+                judgement.decision,
+                Decision::Reject,
+                "{field}, {other}: {}",
+                judgement.why
+            );
+        }
+        live.end().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn c06_a_held_symbol_with_a_broken_table_stops_its_pool_and_no_exit() {
+    let scene = format!(
+        "{SCENE}pos ETHUSDT crossed 7x +1 @ 3000\n\
+         mutate /fapi/v1/leverageBracket 2.brackets.1.cum 7 9999x\n"
+    );
+    let live = Live::within_unready(&scene, 1);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    for risk in ["BTCUSDT buy 0.01", "ETHUSDT buy 0.1", "SOLUSDT sell 1"] {
+        let refused = live.check(risk).await;
+        assert_eq!(refused.decision, Decision::Reject, "{risk}");
+        let said = format!("{} {}", refused.why, reason(&refused));
+        assert!(
+            said.contains("ETHUSDT") && said.contains("bracket 2"),
+            "{risk}: {said}"
+        );
+    }
+    let exit = live.check("ETHUSDT sell 0.5 reduce-only").await;
+    assert_ne!(exit.decision, Decision::Reject, "{}", exit.why);
+    let other_pool = live.check("BTCUSDC buy 0.001").await;
+    assert_ne!(other_pool.decision, Decision::Reject, "{}", other_pool.why);
+    let closing = live.check("ETHUSDT sell 1 reduce-only").await;
+    assert_ne!(closing.decision, Decision::Reject);
+    live.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn brackets_that_are_a_multiple_are_read_as_the_exchange_means_them() {
+    // 6,000 of ETH: 5,000 at 0.5 % and 1,000 at 0.65 % are 31.5; where caps are half as wide again, all of
+    // it is in the first tier and 30. The exchange tells the default caps beside it, or the account's own.
+    for told in ["", " default"] {
+        let scene = format!(
+            "{SCENE}brackets ETHUSDT 0 7500 0.005 100x | 7500 90000 0.0065 75x | 90000 4500000 0.01 50x\n\
+             notional-coef ETHUSDT 1.5{told}\npos ETHUSDT crossed 7x +2 @ 3000\n"
+        );
+        let live = Live::within(&scene, 1).await;
+        live.until_equal(told).await;
+        let report = live.guard.account().await.unwrap();
+        let pools = report.pools.iter();
+        let usdt = pools
+            .filter_map(|pool| pool.figures.as_ref().ok())
+            .find(|pool| pool.asset.as_str() == "USDT");
+        assert_eq!(usdt.unwrap().maintenance_margin.to_string(), "30");
+        live.end().await;
+    }
+}
+
+/// 10,000 in the wallet, 5,000 of BTC at 50x: no price of BTC alone ends it.
+const SMALL_TICKET: &str = "
+symbol BTCUSDT tick 0.1 step 0.00001 min-notional 5
+brackets BTCUSDT 0 50000 0.004 125x | 50000 250000 0.005 100x
+wallet USDT 10000
+pos BTCUSDT crossed 50x +0.08333 @ 60000
+mark BTCUSDT 60000
+";
+
+fn positions(daemon: &Daemon) -> Value {
+    daemon.get("/v1/positions").json()
+}
+
+fn printed(daemon: &Daemon) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_crossguard"))
+        .args(["positions", "--socket"])
+        .arg(daemon.socket())
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    // One line, so that where it is wrapped does not matter.
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_position_that_nothing_ends_alone_says_zero_and_what_can_be_lost() {
+    let daemon = Daemon::with(SMALL_TICKET);
+    let json = positions(&daemon);
+    let position = &json["positions"][0];
+    assert_eq!(position["liquidationPrice"], "0");
+    assert_eq!(position["liquidationBelow"], Value::Null);
+    assert_eq!(position["liquidationAbove"], Value::Null);
+    // 0.08333 × 60,000: all that it was bought for, fifty times the ticket.
+    assert_eq!(position["lossWithoutLiquidation"], "4999.8");
+    assert_eq!(position["ticket"], "99.996");
+    let text = printed(&daemon);
+    assert!(text.contains("none alone"), "{text}");
+    assert!(text.contains("it can lose 4999.80"), "{text}");
+}
+
+#[test]
+fn the_short_leg_of_a_long_book_says_zero_and_that_its_loss_has_no_bound() {
+    let daemon = Daemon::with(
+        "mode hedge\nsymbol BTCUSDT tick 0.1 step 0.001 min-notional 5\n\
+         brackets BTCUSDT 0 50000 0.004 125x | 50000 250000 0.005 100x\nwallet USDT 100000\n\
+         pos BTCUSDT crossed 50x +1 @ 60000 long\npos BTCUSDT crossed 50x -0.5 @ 60000 short\n\
+         mark BTCUSDT 60000\n",
+    );
+    let json = positions(&daemon);
+    let rows = json["positions"].as_array().unwrap();
+    let short = rows
+        .iter()
+        .find(|row| row["positionSide"] == "SHORT")
+        .unwrap();
+    assert_eq!(short["liquidationPrice"], "0");
+    assert_eq!(short["lossWithoutLiquidation"], Value::Null);
+    let missing = json["inputs"]["missing"].to_string();
+    assert!(missing.contains("without bound"), "{missing}");
+    assert!(printed(&daemon).contains("without bound"));
+}
+
+#[test]
+fn a_liquidatable_account_is_a_state_and_never_a_price() {
+    let dead = SMALL_TICKET.replace("wallet USDT 10000", "wallet USDT 420");
+    let dead = dead.replace("mark BTCUSDT 60000", "mark BTCUSDT 55000");
+    let daemon = Daemon::with(&dead);
+    let json = positions(&daemon);
+    let position = &json["positions"][0];
+    for price in ["liquidationPrice", "liquidationBelow", "liquidationAbove"] {
+        assert_eq!(position[price], Value::Null, "{price}");
+    }
+    let missing = json["inputs"]["missing"].to_string();
+    assert!(missing.contains("liquidatable now"), "{missing}");
+    let account = daemon.get("/v1/account").json();
+    let pool = &account["pools"][0];
+    assert_eq!(pool["liquidatable"], true);
+    assert_eq!(pool["distance"], "0");
+    let text = printed(&daemon);
+    assert!(text.contains("liquidatable now, at any price"), "{text}");
+    let exit = daemon.check(
+        r#"{"symbol":"BTCUSDT","side":"SELL","type":"MARKET","quantity":"0.01","reduceOnly":true}"#,
+        "",
+    );
+    assert_ne!(exit.json()["decision"], "reject");
+}
