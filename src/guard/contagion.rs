@@ -133,7 +133,7 @@ impl Both<'_> {
         let brackets = self.state.brackets.as_deref();
         Ok((
             settings,
-            brackets.ok_or_else(|| missing(Missing::Brackets))?,
+            brackets.ok_or_else(|| missing(self.state.no_brackets()))?,
         ))
     }
 }
