@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 
 use super::verdict::Level;
 use crate::margin::account::{Asset, AssetMode, MarginMode, Symbol};
-use crate::margin::amount::Rate;
+use crate::margin::amount::{ArithmeticError, Rate};
 use crate::margin::book::Unknown;
 use crate::margin::book::WhatIf;
 use crate::margin::pool::{PoolAssessment, Survival};
@@ -197,10 +197,23 @@ pub(super) fn crossed(what_if: &WhatIf<'_>) -> Vec<Symbol> {
         .collect()
 }
 
-/// True when the pool's own distance already proves that it survives: all held contracts move alike
-/// by less than the common move, or one contract alone by less than the first killer's.
+/// True when the pool's own figures already prove that it survives. A joint pool proves nothing: a
+/// shock is counted with the worse rate of each asset, its figures are not.
 #[must_use]
 pub(super) fn surely_survived(after: &PoolAssessment, shock: &Shock) -> bool {
+    let moves_prices = shock.all.is_some() || !shock.symbols.is_empty();
+    if !after.collateral.is_empty() {
+        false
+    } else if shock.is_prices_only() {
+        nearer_than_the_end(after, shock)
+    } else {
+        !moves_prices && covered(after, shock).unwrap_or(false)
+    }
+}
+
+/// All held contracts move alike by less than the common move, or one contract alone by less than
+/// the first killer's.
+fn nearer_than_the_end(after: &PoolAssessment, shock: &Shock) -> bool {
     let Survival::Alive {
         first_killer,
         common_move,
@@ -208,10 +221,6 @@ pub(super) fn surely_survived(after: &PoolAssessment, shock: &Shock) -> bool {
     else {
         return false;
     };
-    // Of a joint pool a shock is counted with the worse rate of each asset, the distance is not.
-    if !shock.is_prices_only() || !after.collateral.is_empty() {
-        return false;
-    }
     match (shock.all, shock.symbols.len()) {
         // The common move is the nearer of fall and rise: beyond it nothing is proved.
         (Some(by), 0) => common_move.is_none_or(|common| by.abs() < common.by),
@@ -224,6 +233,22 @@ pub(super) fn surely_survived(after: &PoolAssessment, shock: &Shock) -> bool {
         (None, 0) => true,
         _ => false,
     }
+}
+
+/// With prices where they are, a pool of one asset pays funding on its gross notional, and its
+/// maintenance margin grows as a whole: no position has to be looked at. What is left has to be
+/// more than cutting the figures could hide.
+fn covered(after: &PoolAssessment, shock: &Shock) -> Result<bool, ArithmeticError> {
+    let funding = after
+        .notional_gross
+        .times(shock.funding_rate)?
+        .times(Rate::new(Decimal::from(shock.funding_intervals)))?;
+    let maintenance = match shock.maintenance {
+        Some(factor) => after.maintenance_margin.times(factor)?,
+        None => after.maintenance_margin,
+    };
+    let left = after.margin_balance.minus(funding)?.minus(maintenance)?;
+    Ok(left.get() > Decimal::new(1, 2))
 }
 
 /// How a requirement is written in the configuration.

@@ -14,6 +14,7 @@ mod alerts;
 mod caretaker;
 mod directory;
 mod error;
+mod intake;
 mod queue;
 mod reader;
 mod record;
@@ -43,7 +44,8 @@ pub use record::{GENESIS, Hash, Kind, Record, Row, Summary};
 
 use crate::clock::Clock;
 use queue::Entrance;
-use writer::{Command, Pen, Unwritten, Writer};
+use tail::Tail;
+use writer::{Command, Pen, Pending, Unwritten, Writer};
 
 /// Largest record, in bytes.
 pub const RECORD_BYTES_MAX: usize = 1 << 20;
@@ -116,6 +118,8 @@ struct Shared {
     failed: AtomicU64,
     lost: AtomicU64,
     commit_micros: AtomicU64,
+    /// Acknowledged records lie outside of the database: whoever reads asks for them first.
+    pending: AtomicBool,
     /// Dry runs on their way to the disk, in the order they came.
     unhurried: Mutex<VecDeque<Waiting>>,
 }
@@ -243,24 +247,28 @@ impl Journal {
         directory::prepare(dir)?;
         let lock = directory::lock(dir)?;
         let connection = schema::open_to_write(dir)?;
-        let reader = Reader::open(dir)?;
+        let pending = Pending::open(dir, Tail::read(&connection)?.end())?;
         let shared = Arc::new(Shared::default());
         let capacity = options.queue_records_max.clamp(1, QUEUE_RECORDS_MAX);
         let (commands, waiting) = queue::queue(capacity);
         let commands = Arc::new(commands);
         let (dirty, told) = sync_channel(1);
-        let writer = Writer {
+        let mut writer = Writer {
             dir: dir.to_owned(),
             options,
             shared: Arc::clone(&shared),
             commands: waiting,
             dirty,
             pen: Some(Pen::new(connection)),
+            pending,
             backlog: VecDeque::new(),
             _unwritten: Unwritten(Arc::clone(&shared)),
             _lock: lock,
         };
+        // What a kill left behind. A disk that refuses it tells those who append.
+        let _ = writer.settle();
         let home: PathBuf = dir.to_owned();
+        let reader = Reader::beside(dir, Arc::downgrade(&commands), Arc::clone(&shared))?;
         let writer = start("journal", dir, move || writer.run())?;
         let caretaker = start("journal-care", dir, move || caretaker::run(&home, &told))?;
         let journal = Self {
@@ -356,12 +364,6 @@ impl Journal {
     /// itself, in small bites.
     pub fn prune(&self) -> Ack {
         self.ask(Command::Prune)
-    }
-
-    /// Folds at once whatever no index knows yet. The disk thread does this by itself, when nothing
-    /// arrives.
-    pub fn fold(&self) -> Ack {
-        self.ask(Command::Fold)
     }
 
     /// Walks the whole hash chain and names the first record that does not fit.

@@ -135,12 +135,6 @@ impl Exit {
         }
     }
 
-    /// Something waits, or nothing ever will.
-    pub(super) fn is_anything_there(&self) -> bool {
-        let state = self.0.state();
-        !state.commands.is_empty() || state.nudged || state.entrance_gone
-    }
-
     /// The next command, if it is there.
     pub(super) fn take(&self) -> Option<Command> {
         self.0.state().commands.pop_front()

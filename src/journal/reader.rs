@@ -3,18 +3,26 @@
 //! Owns: lists with a stable cursor, single records, notes, the walk along the hash chain.
 //! Must not know: who writes.
 //!
-//! The newest rows are in no index yet (see [`super::tail`]). Every question is asked twice on one
-//! snapshot: of the rows after `chain.folded_sequence`, then of the indexed ones.
+//! The newest records may lie in the intake (see [`super::intake`]): in the process that writes, a
+//! question waits until they are in the database.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use super::error::JournalError;
+use super::queue::Entrance;
 use super::record::{Hash, Kind, Record, Row, Summary};
-use super::schema;
+use super::writer::Command;
+use super::{Shared, schema};
+
+/// How long a question waits until the disk thread has brought everything into the database.
+const SETTLE_DEADLINE: Duration = Duration::from_secs(1);
 
 /// Most rows of one page.
 pub const PAGE_ROWS_MAX: usize = 1_000;
@@ -24,6 +32,36 @@ pub const PAGE_ROWS_MAX: usize = 1_000;
 pub struct Reader {
     dir: PathBuf,
     connection: Arc<Mutex<Connection>>,
+    writer: Option<Beside>,
+}
+
+/// The disk thread of this process.
+#[derive(Debug, Clone)]
+struct Beside {
+    commands: Weak<Entrance>,
+    shared: Arc<Shared>,
+}
+
+impl Beside {
+    /// Waits until what is acknowledged can be read.
+    fn settle(&self) -> Result<(), JournalError> {
+        if !self.shared.pending.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        // Without a thread nothing lies outside of the database any more.
+        let Some(commands) = self.commands.upgrade() else {
+            return Ok(());
+        };
+        let (reply, outcome) = sync_channel(1);
+        match commands.put_anyway(Command::Settle(reply)) {
+            Err(JournalError::Closed) => return Ok(()),
+            other => other?,
+        }
+        let late = "the newest records wait for the disk";
+        outcome
+            .recv_timeout(SETTLE_DEADLINE)
+            .unwrap_or_else(|_| Err(JournalError::Storage(late.to_owned())))
+    }
 }
 
 /// Which records are wanted. Everything that is `None` is not asked about.
@@ -75,7 +113,7 @@ pub enum Verification {
 
 impl Reader {
     /// Opens the journal in this state directory to read. Needs no lock: it works beside a running
-    /// daemon.
+    /// daemon, whose last few milliseconds it does not see.
     ///
     /// # Errors
     /// [`JournalError`] when there is no journal, or one that this version cannot read.
@@ -83,7 +121,25 @@ impl Reader {
         Ok(Self {
             dir: dir.to_owned(),
             connection: Arc::new(Mutex::new(schema::open_to_read(dir)?)),
+            writer: None,
         })
+    }
+
+    /// A reader in the process that writes: it sees every acknowledged record.
+    pub(super) fn beside(
+        dir: &Path,
+        commands: Weak<Entrance>,
+        shared: Arc<Shared>,
+    ) -> Result<Self, JournalError> {
+        let writer = Some(Beside { commands, shared });
+        Ok(Self {
+            writer,
+            ..Self::open(dir)?
+        })
+    }
+
+    fn settle(&self) -> Result<(), JournalError> {
+        self.writer.as_ref().map_or(Ok(()), Beside::settle)
     }
 
     /// A panic of another reader leaves a connection that only reads: it stays good.
@@ -91,6 +147,7 @@ impl Reader {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, JournalError> {
+        self.settle()?;
         let connection = self
             .connection
             .lock()
@@ -113,20 +170,10 @@ impl Reader {
     pub fn list(&self, kind: Kind, filter: &Filter) -> Result<Page, JournalError> {
         let limit = filter.limit.unwrap_or(PAGE_ROWS_MAX).min(PAGE_ROWS_MAX);
         let rows = self.with(|connection| {
-            let snapshot = connection.unchecked_transaction()?;
-            let folded = folded_sequence(&snapshot)?;
-            let mut rows: Vec<Summary> = Vec::new();
-            for part in [Part::Tail { after: folded }, Part::Indexed { upto: folded }] {
-                let left = limit.saturating_sub(rows.len());
-                if left > 0 {
-                    let (sql, values) = question(kind, filter, part, left);
-                    let mut statement = snapshot.prepare_cached(&sql)?;
-                    for row in statement.query_map(params_from_iter(values), summary)? {
-                        rows.push(row?);
-                    }
-                }
-            }
-            Ok(rows)
+            let (sql, values) = question(kind, filter, limit);
+            let mut statement = connection.prepare_cached(&sql)?;
+            let rows = statement.query_map(params_from_iter(values), summary)?;
+            rows.collect::<rusqlite::Result<Vec<Summary>>>()
         })?;
         let next = if rows.len() == limit {
             rows.last().map(|row| row.sequence)
@@ -141,7 +188,7 @@ impl Reader {
     /// # Errors
     /// [`JournalError::Storage`] when the disk fails.
     pub fn get(&self, id: &str) -> Result<Option<Row>, JournalError> {
-        self.with(|connection| record_of(&*connection.unchecked_transaction()?, id))
+        self.with(|connection| record_of(connection, id))
     }
 
     /// What was answered under this id: the correction of that record if there is one, else the
@@ -184,6 +231,7 @@ impl Reader {
     /// # Errors
     /// [`JournalError::Storage`] when the disk fails.
     pub fn verify(&self) -> Result<Verification, JournalError> {
+        self.settle()?;
         walk(&schema::open_to_read(&self.dir)?).map_err(JournalError::from)
     }
 }
@@ -191,48 +239,17 @@ impl Reader {
 const ROW_COLUMNS: &str = "sequence, id, time_ms, kind, decision, why, symbol, client, peer_uid, \
                            peer_gid, peer_pid, dry_run, corrects, document, previous, hash";
 
-/// Which rows a question is about.
-#[derive(Debug, Clone, Copy)]
-enum Part {
-    /// Those that no index knows.
-    Tail { after: i64 },
-    /// The others.
-    Indexed { upto: i64 },
-}
-
-fn folded_sequence(connection: &Connection) -> rusqlite::Result<i64> {
-    connection
-        .prepare_cached("SELECT folded_sequence FROM chain")?
-        .query_row((), |row| row.get(0))
-}
-
 fn record_of(connection: &Connection, id: &str) -> rusqlite::Result<Option<Row>> {
-    let indexed = connection
-        .prepare_cached(&format!(
-            "SELECT {ROW_COLUMNS} FROM record WHERE folded = 1 AND id = ?1"
-        ))?
-        .query_row((id,), row)
-        .optional()?;
-    if indexed.is_some() {
-        return Ok(indexed);
-    }
     connection
-        .prepare_cached(&format!(
-            "SELECT {ROW_COLUMNS} FROM record WHERE sequence > ?1 AND id = ?2"
-        ))?
-        .query_row((folded_sequence(connection)?, id), row)
+        .prepare_cached(&format!("SELECT {ROW_COLUMNS} FROM record WHERE id = ?1"))?
+        .query_row((id,), row)
         .optional()
 }
 
 /// The question in SQL, with its values in order. Only fixed words go into the text.
-fn question(kind: Kind, filter: &Filter, part: Part, limit: usize) -> (String, Vec<Value>) {
+fn question(kind: Kind, filter: &Filter, limit: usize) -> (String, Vec<Value>) {
     let text = |text: &Option<String>| text.clone().map(Value::Text);
-    let (rows, boundary) = match part {
-        Part::Tail { after } => ("sequence > ?", after),
-        Part::Indexed { upto } => ("folded = 1 AND sequence <= ?", upto),
-    };
     let conditions = [
-        (rows, Some(Value::Integer(boundary))),
         ("kind = ?", Some(Value::Text(kind.name().to_owned()))),
         ("sequence < ?", filter.cursor.map(Value::Integer)),
         ("time_ms >= ?", filter.since_ms.map(Value::Integer)),
@@ -308,7 +325,6 @@ fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
 
 fn walk(connection: &Connection) -> rusqlite::Result<Verification> {
     let snapshot = connection.unchecked_transaction()?;
-    let folded_sequence = folded_sequence(&snapshot)?;
     let (mut sequence, mut hash, last_sequence, last_hash): (i64, Hash, i64, Hash) = snapshot
         .query_row(
             "SELECT before_sequence, before_hash, last_sequence, last_hash FROM chain",
@@ -318,18 +334,12 @@ fn walk(connection: &Connection) -> rusqlite::Result<Verification> {
     let mut records: u64 = 0;
     let mut reached = sequence == last_sequence && hash == last_hash;
     let mut statement = snapshot.prepare(&format!(
-        "SELECT {ROW_COLUMNS}, folded FROM record ORDER BY sequence"
+        "SELECT {ROW_COLUMNS} FROM record ORDER BY sequence"
     ))?;
     let mut rows = statement.query(())?;
     while let Some(found) = rows.next()? {
-        let is_folded: bool = found.get("folded")?;
         let found = row(found)?;
-        let misfit = if is_folded == (found.sequence <= folded_sequence) {
-            misfit(&found, sequence, &hash)
-        } else {
-            Some("it is hidden from lists")
-        };
-        if let Some(problem) = misfit {
+        if let Some(problem) = misfit(&found, sequence, &hash) {
             return Ok(Verification::Broken {
                 sequence: found.sequence,
                 id: Some(found.record.id),

@@ -51,11 +51,7 @@ fn drop_records(
         .prepare_cached("DELETE FROM record WHERE sequence <= ?1")?
         .execute((last,))?;
     transaction
-        .prepare_cached(
-            "UPDATE chain SET before_sequence = ?1, before_hash = ?2, \
-             last_hash = iif(last_sequence < ?1, ?2, last_hash), \
-             last_sequence = max(last_sequence, ?1)",
-        )?
+        .prepare_cached("UPDATE chain SET before_sequence = ?1, before_hash = ?2")?
         .execute(params![last, hash])?;
     transaction.commit()?;
     Ok(i64::try_from(dropped).unwrap_or(i64::MAX))

@@ -41,7 +41,7 @@ fn chain(records: impl IntoIterator<Item = Record>) -> Vec<Row> {
 
 #[test]
 fn l18_an_older_journal_is_copied_aside_and_migrated() {
-    for format in [1, 2] {
+    for format in [1, 2, 3] {
         is_migrated_from(format);
     }
 }

@@ -1,9 +1,10 @@
 //! The disk thread: one transaction for everything that waits, then an acknowledgement for each.
 //!
-//! Owns: the only connection that writes records, what is tried again, when the tail is folded.
-//! Must not know: checkpoints (the caretaker's), queries, how rows are appended (the tail's).
+//! Owns: the only connection that writes records, what is tried again, when the intake is emptied.
+//! Must not know: checkpoints (the caretaker's), queries, how rows are appended (the tail's), how
+//! records lie in the intake.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,9 +16,10 @@ use tokio::sync::oneshot;
 
 use super::directory::Lock;
 use super::error::JournalError;
+use super::intake::{Intake, frame};
 use super::queue::{Exit, Found};
 use super::record::Record;
-use super::tail::Tail;
+use super::tail::{End, Tail};
 use super::{Options, Shared, retention, schema};
 
 /// Most records in one transaction: bounds how long the first of them waits for the last.
@@ -30,10 +32,12 @@ const TICK: Duration = Duration::from_millis(250);
 const GATHER: Duration = Duration::from_millis(5);
 /// Most of them in one commit.
 const UNHURRIED_BITE: usize = 64;
-/// For how many of those sleeps nothing must have arrived before the tail is folded.
-const QUIET_TICKS: u32 = 4;
-/// A tail this long is folded although records keep arriving, a bite between two commits.
-const TAIL_ROWS_MAX: usize = 4_096;
+/// How long nothing must arrive before what lies in the intake goes into the database.
+const SETTLE: Duration = Duration::from_millis(5);
+/// So many records in the intake go into the database although more arrive.
+const INTAKE_RECORDS_MAX: usize = 64;
+/// So many bytes in it do, too.
+const INTAKE_BYTES_MAX: usize = 4 << 20;
 /// How often a stalled thread looks whether the stall is over.
 const STALL_POLL: Duration = Duration::from_millis(1);
 /// The `max_page_count` that SQLite itself starts with.
@@ -53,8 +57,69 @@ pub(super) enum Command {
     PutNote(String, String, Reply),
     /// Drop what is older or more than the limits allow, all of it, at once.
     Prune(Reply),
-    /// Fold the whole tail into the indices.
-    Fold(Reply),
+    /// Bring what lies in the intake into the database: somebody wants to read.
+    Settle(SyncSender<Result<(), JournalError>>),
+}
+
+/// What lies in the intake: acknowledged, and not in the database yet.
+pub(super) struct Pending {
+    intake: Intake,
+    records: Vec<Record>,
+    bytes: usize,
+    /// Where the chain stands with all of them.
+    end: Option<End>,
+    /// The database took the last ones. While it does not, nothing is acknowledged from here.
+    settles: bool,
+}
+
+impl Pending {
+    /// Reads back what a kill left.
+    pub(super) fn open(dir: &std::path::Path, end: End) -> Result<Self, JournalError> {
+        let intake = Intake::open(dir)?;
+        let records = intake
+            .left_after(end)
+            .map_err(|error| JournalError::Storage(error.to_string()))?;
+        Ok(Self {
+            bytes: records.iter().map(Record::size_bytes).sum(),
+            intake,
+            records,
+            end: None,
+            settles: true,
+        })
+    }
+
+    fn is_full(&self) -> bool {
+        self.records.len() >= INTAKE_RECORDS_MAX || self.bytes >= INTAKE_BYTES_MAX
+    }
+
+    /// Writes records that are surely new behind those that lie here; `false` leaves all as it was.
+    fn take_in(&mut self, tail: &Tail, batch: &[(Record, Reply)]) -> bool {
+        let mut ids = BTreeSet::new();
+        let is_new =
+            |id: &str| tail.is_surely_new(id) && self.records.iter().all(|record| record.id != id);
+        let mut end = self.end.unwrap_or_else(|| tail.end());
+        let mut frames = Vec::new();
+        for (record, _) in batch {
+            let fits = ids.insert(record.id.as_str()) && is_new(&record.id);
+            end = end.followed_by(record);
+            if !fits || frame(&mut frames, record, &end).is_err() {
+                return false;
+            }
+        }
+        if self.intake.append(&frames).is_err() {
+            return false;
+        }
+        self.end = Some(end);
+        true
+    }
+
+    fn clear(&mut self) {
+        self.records.clear();
+        self.bytes = 0;
+        self.end = None;
+        self.settles = true;
+        self.intake.begin_again();
+    }
 }
 
 /// The connection that writes, with what is remembered of the journal's end.
@@ -100,6 +165,8 @@ pub(super) struct Writer {
     pub(super) dirty: SyncSender<()>,
     /// `None` after a failure that may lie in the connection itself: the next try opens anew.
     pub(super) pen: Option<Pen>,
+    /// Acknowledged, and not in the database yet.
+    pub(super) pending: Pending,
     /// Written down, but not acknowledged as such: tried again until it succeeds.
     pub(super) backlog: VecDeque<Record>,
     /// After `commands`, so that nothing is gathered any more when the rest is given up.
@@ -121,24 +188,30 @@ impl Writer {
     /// Works until nobody can ask any more or the thread is told to stop.
     pub(super) fn run(mut self) {
         let mut retention_due_ms = 0;
-        let mut quiet_ticks: u32 = 0;
         loop {
-            let found = self.commands.take_within(TICK);
-            self.wait_out_stall();
-            quiet_ticks = match &found {
-                Found::Command(_) => 0,
-                Found::Nothing | Found::End => quiet_ticks.saturating_add(1),
+            let patience = if self.pending.records.is_empty() {
+                TICK
+            } else {
+                SETTLE
             };
+            let found = self.commands.take_within(patience);
+            self.wait_out_stall();
             match found {
                 Found::Command(Command::Gather) => self.gather(),
                 Found::Command(first) => {
                     self.serve(first);
                     self.write_unhurried();
                 }
-                Found::Nothing => self.retry_backlog(),
+                Found::Nothing => {
+                    // What the disk refuses is tried again.
+                    let _ = self.settle();
+                    self.retry_backlog();
+                }
                 Found::End => break,
             }
-            self.fold_when_due(quiet_ticks);
+            if self.pending.is_full() && self.pending.settles {
+                let _ = self.settle();
+            }
             let now_ms = self.options.clock.now().boot_ms();
             if now_ms >= retention_due_ms {
                 let more = self.prune_a_little();
@@ -152,34 +225,9 @@ impl Writer {
             }
         }
         self.write_unhurried();
+        // What the disk refuses now is settled after the next start.
+        let _ = self.settle();
         self.retry_backlog();
-        // What cannot be folded now is folded after the next start.
-        let _ = self.fold_all();
-    }
-
-    /// Folds when nothing arrives, and a little when the tail has become long all the same.
-    fn fold_when_due(&mut self, quiet_ticks: u32) {
-        let is_long = |pen: &Pen| {
-            let rows = pen.tail.as_ref().map_or(0, Tail::unfolded);
-            rows >= TAIL_ROWS_MAX
-        };
-        if quiet_ticks >= QUIET_TICKS {
-            while !self.commands.is_anything_there() && self.fold_a_bite() == Ok(true) {}
-        } else if self.pen.as_ref().is_some_and(is_long) {
-            // A disk that fails tells those who append.
-            let _ = self.fold_a_bite();
-        }
-    }
-
-    fn fold_a_bite(&mut self) -> Result<bool, JournalError> {
-        with_pen(&self.dir, &self.options, &mut self.pen, |pen| {
-            pen.at_end(Tail::fold_a_bite)
-        })
-    }
-
-    fn fold_all(&mut self) -> Result<(), JournalError> {
-        while self.fold_a_bite()? {}
-        Ok(())
     }
 
     /// Waits a moment for more of what nobody waits for, and no longer than until somebody does
@@ -203,7 +251,7 @@ impl Writer {
             for (record, _) in &bite {
                 self.shared.leave_queue(record.size_bytes());
             }
-            self.write_records(bite);
+            self.write_through(bite);
             while let Some(command) = self.commands.take() {
                 self.serve(command);
             }
@@ -228,7 +276,7 @@ impl Writer {
         let mut records = Vec::new();
         let mut notes = Vec::new();
         let mut prunes = Vec::new();
-        let mut folds = Vec::new();
+        let mut readers = Vec::new();
         let mut next = Some(first);
         while let Some(command) = next {
             match command {
@@ -238,7 +286,7 @@ impl Writer {
                 }
                 Command::PutNote(key, value, reply) => notes.push((key, value, reply)),
                 Command::Prune(reply) => prunes.push(reply),
-                Command::Fold(reply) => folds.push(reply),
+                Command::Settle(reply) => readers.push(reply),
                 // Whoever is here looks after those when this is done.
                 Command::Gather => {}
             }
@@ -254,20 +302,79 @@ impl Writer {
             let outcome = self.prune_all();
             let _ = reply.send(outcome);
         }
-        for reply in folds {
-            let outcome = self.fold_all();
-            let _ = reply.send(outcome);
+        for reply in readers {
+            let outcome = self.settle();
+            // Whoever asked may have given up waiting.
+            let _ = reply.try_send(outcome);
         }
     }
 
+    /// Writes records that somebody waits for: into the intake, else into the database.
     fn write_records(&mut self, records: Vec<(Record, Reply)>) {
         if records.is_empty() {
             return;
         }
         let started = self.options.clock.now().boot_us;
+        if !self.take_in(&records) {
+            self.write_through(records);
+            return;
+        }
+        self.shared.pending.store(true, Ordering::Release);
+        self.note_success(records.len(), started);
+        for (record, reply) in records {
+            let _ = reply.send(Ok(()));
+            self.pending.bytes = self.pending.bytes.saturating_add(record.size_bytes());
+            self.pending.records.push(record);
+        }
+    }
+
+    /// Only while the database takes what lies there, and nothing older waits.
+    fn take_in(&mut self, records: &[(Record, Reply)]) -> bool {
+        let hindered = !self.backlog.is_empty() || !self.pending.settles || self.is_disk_full();
+        let tail = self.pen.as_ref().and_then(|pen| pen.tail.as_ref());
+        match tail {
+            Some(tail) if !hindered => self.pending.take_in(tail, records),
+            _ => false,
+        }
+    }
+
+    /// The test hook of [`Options::page_count_max`].
+    fn is_disk_full(&self) -> bool {
+        let limit = self.options.page_count_max.as_ref();
+        limit.is_some_and(|pages| pages.load(Ordering::Acquire) != 0)
+    }
+
+    /// Brings what lies in the intake into the database.
+    pub(super) fn settle(&mut self) -> Result<(), JournalError> {
+        if self.pending.records.is_empty() {
+            return Ok(());
+        }
+        let batch: Vec<&Record> = self.pending.records.iter().collect();
+        let outcome = with_pen(&self.dir, &self.options, &mut self.pen, |pen| {
+            pen.at_end(|tail, connection| tail.append(connection, &batch))
+        });
+        match &outcome {
+            Ok(()) => self.settled(),
+            Err(_) => self.pending.settles = false,
+        }
+        outcome
+    }
+
+    fn settled(&mut self) {
+        self.pending.clear();
+        self.shared.pending.store(false, Ordering::Release);
+        // Full means that the caretaker knows already.
+        let _ = self.dirty.try_send(());
+    }
+
+    /// Writes records into the database, behind everything that waits for it.
+    fn write_through(&mut self, records: Vec<(Record, Reply)>) {
+        let started = self.options.clock.now().boot_us;
         let batch: Vec<&Record> = self
-            .backlog
+            .pending
+            .records
             .iter()
+            .chain(&self.backlog)
             .chain(records.iter().map(|(record, _)| record))
             .collect();
         let outcome = with_pen(&self.dir, &self.options, &mut self.pen, |pen| {
@@ -275,8 +382,9 @@ impl Writer {
         });
         match outcome {
             Ok(()) => {
-                let written = batch.len();
+                let written = self.backlog.len().saturating_add(records.len());
                 self.backlog.clear();
+                self.settled();
                 for (_, reply) in records {
                     let _ = reply.send(Ok(()));
                 }
@@ -284,11 +392,16 @@ impl Writer {
             }
             // Two with one id in the batch: written one by one, so that only the second fails.
             Err(JournalError::Duplicate(_)) => self.write_one_by_one(records, started),
-            Err(error) => self.keep_for_later(records, &error),
+            Err(error) => {
+                self.pending.settles = false;
+                self.keep_for_later(records, &error);
+            }
         }
     }
 
     fn write_one_by_one(&mut self, records: Vec<(Record, Reply)>, started: i64) {
+        // In vain on a disk that fails: then so does every one of them.
+        let _ = self.settle();
         self.retry_backlog();
         for (record, reply) in records {
             let outcome = with_pen(&self.dir, &self.options, &mut self.pen, |pen| {

@@ -76,7 +76,7 @@ fn l01_child() {
     let mut out = std::io::stdout();
     for round in 0_u64.. {
         let ids: Vec<String> = (0..16)
-            .map(|n| format!("{}-{round}-{n}", std::process::id()))
+            .map(|n| format!("0{:09}-{round:09}-{n:02}", std::process::id()))
             .collect();
         let acks: Vec<_> = ids.iter().map(|id| journal.append(record(id))).collect();
         for (id, ack) in ids.iter().zip(acks) {

@@ -181,33 +181,28 @@ mod tests {
         stall.store(false, Ordering::Release);
         first.await.unwrap();
         correction.await.unwrap();
-        for folded in [false, true] {
-            if folded {
-                journal.fold().await.unwrap();
-            }
-            let filter = Filter {
-                limit: 10,
-                ..Filter::default()
-            };
-            let page = recorder.decisions(filter.clone()).await.unwrap();
-            let found = page.lines.iter();
-            let found: Vec<_> = found
-                .map(|l| (l.id.as_str(), l.decision.as_str()))
-                .collect();
-            assert_eq!(found, [("01LATE", "reject")], "folded: {folded}");
-            assert_eq!(
-                (page.lines[0].uid, page.lines[0].pid),
-                (Some(1_000), Some(4_242))
-            );
-            let allowed = Filter {
-                decision: Some(Decision::Allow),
-                ..filter
-            };
-            let page = recorder.decisions(allowed).await.unwrap();
-            assert_eq!(page.lines, [], "nothing was allowed; folded: {folded}");
-            let document = recorder.get("01LATE".to_owned()).await.unwrap();
-            assert_eq!(document.as_deref(), Some(&b"reject"[..]));
-        }
+        let filter = Filter {
+            limit: 10,
+            ..Filter::default()
+        };
+        let page = recorder.decisions(filter.clone()).await.unwrap();
+        let found = page.lines.iter();
+        let found: Vec<_> = found
+            .map(|l| (l.id.as_str(), l.decision.as_str()))
+            .collect();
+        assert_eq!(found, [("01LATE", "reject")]);
+        assert_eq!(
+            (page.lines[0].uid, page.lines[0].pid),
+            (Some(1_000), Some(4_242))
+        );
+        let allowed = Filter {
+            decision: Some(Decision::Allow),
+            ..filter
+        };
+        let page = recorder.decisions(allowed).await.unwrap();
+        assert_eq!(page.lines, [], "nothing was allowed");
+        let document = recorder.get("01LATE".to_owned()).await.unwrap();
+        assert_eq!(document.as_deref(), Some(&b"reject"[..]));
         let both = Verification::Whole { records: 2 };
         assert_eq!(journal.verify(), Ok(both), "the chain holds both");
         tokio::task::spawn_blocking(|| thread.stop())
