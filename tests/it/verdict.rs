@@ -212,8 +212,7 @@ fn long_names_huge_numbers_and_wide_letters_fit() {
 
 #[test]
 fn size_is_told_on_both_ways_and_says_why_none() {
-    let alone = "wallet USDT 10000\npos BTCUSDT crossed 20x +0.05 @ 60000\n";
-    let daemon = Daemon::with(&format!("{CONTRACTS}{alone}"));
+    let daemon = pair();
     let page = out(&run(&daemon, "size btcusdt buy"));
     let body = r#"{"order":{"symbol":"BTCUSDT","side":"BUY","type":"MARKET"}}"#;
     let answer = daemon.post("/v1/size", body).json();

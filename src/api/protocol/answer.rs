@@ -278,6 +278,7 @@ impl<'a> CheckAnswer<'a> {
     pub fn of(answer: &'a report::Answer, told: Told<'a>) -> Self {
         let judgement = &answer.judgement;
         let account = Account::of(judgement);
+        let (order, orders) = echoes(told.proposal, judgement);
         let positions: Vec<PositionChange<'a>> = judgement
             .positions
             .iter()
@@ -310,18 +311,8 @@ impl<'a> CheckAnswer<'a> {
             expires_at: expires_at(answer, told),
             client: told.client.map(Cow::Borrowed),
             dry_run: told.dry_run,
-            order: match told.proposal {
-                Proposal::Order(intent) => Some(OrderEcho::of(intent, judgement, 0)),
-                Proposal::Orders(_) | Proposal::Change(_) => None,
-            },
-            orders: match told.proposal {
-                Proposal::Orders(intents) => intents
-                    .iter()
-                    .enumerate()
-                    .map(|(place, intent)| OrderEcho::of(intent, judgement, place))
-                    .collect(),
-                Proposal::Order(_) | Proposal::Change(_) => Vec::new(),
-            },
+            order,
+            orders,
             change: told.proposal.change().map(ways::change),
             pool: PoolChange::of(&account, told.proposal, judgement),
             account,
@@ -396,6 +387,19 @@ impl From<&verdict::Costs> for Costs {
             funding_time: costs.funding_time_ms,
             funding_next: costs.funding_next.map_or(Figure::NONE, Figure::money),
         }
+    }
+}
+
+/// The one order of a question, or the orders of a batch.
+fn echoes<'a>(
+    proposal: &'a Proposal,
+    judgement: &Judgement,
+) -> (Option<OrderEcho<'a>>, Vec<OrderEcho<'a>>) {
+    let echo = |(place, intent)| OrderEcho::of(intent, judgement, place);
+    match proposal {
+        Proposal::Order(intent) => (Some(echo((0, intent))), Vec::new()),
+        Proposal::Orders(intents) => (None, intents.iter().enumerate().map(echo).collect()),
+        Proposal::Change(_) => (None, Vec::new()),
     }
 }
 

@@ -408,7 +408,11 @@ async fn hold(teller: &Teller, alice: &Account, bob: &Account) -> Result<(), Str
         alice.socket.display()
     ))?;
     teller.say(&format!("  (Bob's guard: {})", bob.socket.display()))?;
-    teller.say("  crossguard check BTCUSDT buy 0.01; crossguard status; crossguard alerts")?;
+    teller.say(
+        "  crossguard check BTCUSDT buy 0.01      crossguard size BTCUSDT buy\n  \
+           crossguard stress --all -20%           crossguard fix\n  \
+           crossguard status; crossguard alerts   crossguard history",
+    )?;
     teller.say("Ctrl-C ends it.")?;
     tokio::signal::ctrl_c()
         .await
