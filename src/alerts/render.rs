@@ -17,6 +17,10 @@ use crate::telemetry::Safe;
 /// of the exchange may be longer.
 const PIECE_CHARS_MAX: usize = 600;
 
+/// Largest JSON, in bytes, unless a single alert is larger: a program that never reads takes no more
+/// than a pipe holds.
+const JSON_BYTES_MAX: usize = 56 * 1024;
+
 /// A message in words, before any markup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Words {
@@ -235,11 +239,11 @@ struct PayloadAlert<'a> {
     state: &'static str,
     rule: &'a str,
     severity: &'static str,
-    pool: Option<&'a str>,
-    symbol: Option<&'a str>,
-    what: &'a str,
-    to_do: &'a str,
-    command: Option<&'a str>,
+    pool: Option<String>,
+    symbol: Option<String>,
+    what: String,
+    to_do: String,
+    command: Option<String>,
     value: Option<&'a str>,
     worst: Option<&'a str>,
     limit: Option<&'a str>,
@@ -247,17 +251,29 @@ struct PayloadAlert<'a> {
     ended: Option<String>,
 }
 
-/// The JSON of a message.
+/// The JSON of a message: as many of its alerts as find room, at least the most urgent one.
 #[must_use]
 pub fn json(message: &Message, zone: &TimeZone) -> Vec<u8> {
     let words = words(message, zone);
+    let mut listed = LINES_MAX;
+    loop {
+        let bytes = payload(message, &words, listed);
+        if bytes.len() <= JSON_BYTES_MAX || listed <= 1 {
+            return bytes;
+        }
+        listed = listed.div_euclid(2);
+    }
+}
+
+fn payload(message: &Message, words: &Words, listed: usize) -> Vec<u8> {
     let utc = |ms: i64| {
         Timestamp::from_millisecond(ms).map_or_else(|_| String::new(), |at| at.to_string())
     };
+    let piece = |text: &str| cut(text, PIECE_CHARS_MAX);
     let alerts = message
         .alerts
         .iter()
-        .take(LINES_MAX)
+        .take(listed)
         .map(|alert| PayloadAlert {
             id: &alert.id,
             state: if alert.is_firing() {
@@ -267,11 +283,11 @@ pub fn json(message: &Message, zone: &TimeZone) -> Vec<u8> {
             },
             rule: &alert.rule,
             severity: alert.severity().name(),
-            pool: alert.pool.as_deref(),
-            symbol: alert.symbol.as_deref(),
-            what: &alert.what,
-            to_do: &alert.to_do,
-            command: alert.command.as_deref(),
+            pool: alert.pool.as_deref().map(piece),
+            symbol: alert.symbol.as_deref().map(piece),
+            what: piece(&alert.what),
+            to_do: piece(&alert.to_do),
+            command: alert.command.as_deref().map(piece),
             value: alert.value.as_deref(),
             worst: alert.worst.as_deref(),
             limit: alert.limit.as_deref(),
@@ -285,7 +301,7 @@ pub fn json(message: &Message, zone: &TimeZone) -> Vec<u8> {
         time: utc(message.at_ms),
         title: &words.title,
         text: &words.body,
-        more: message.alerts.len().saturating_sub(LINES_MAX),
+        more: message.alerts.len().saturating_sub(listed),
         alerts: alerts.collect(),
     };
     // Plain values always serialise.

@@ -42,6 +42,21 @@ const STDIN_BYTES_MAX: usize = 60 * 1024;
 /// How often a running command is looked at.
 const POLL: Duration = Duration::from_millis(20);
 
+/// The client of all channels: no proxy, no redirect, certificates are checked.
+///
+/// # Errors
+/// What keeps it from being made, in words.
+pub fn client(tls: &rustls::ClientConfig) -> Result<reqwest::Client, String> {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls.clone())
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(Duration::from_secs(5))
+        .user_agent(concat!("crossguard/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|error| error.without_url().to_string())
+}
+
 /// What became of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {

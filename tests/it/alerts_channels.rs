@@ -112,7 +112,7 @@ fn serve(stream: TcpStream, script: &[String], told: &Sender<Asked>, turn: &Mute
 pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
 
 /// What an exchange could be made to send as a symbol or a name.
-const HOSTILE: &str = "\u{1b}]0;x\u{7}<b>&</b> @everyone **[a](http://x)** `rm -rf` \u{202e}\r\nX-Evil: 1 <!channel> '; $(reboot)";
+pub(crate) const HOSTILE: &str = "\u{1b}]0;x\u{7}<b>&</b> @everyone **[a](http://x)** `rm -rf` \u{202e}\r\nX-Evil: 1 <!channel> '; $(reboot)";
 
 fn alert(what: &str) -> Alert {
     let alarm = Alarm {
@@ -137,7 +137,7 @@ fn alert(what: &str) -> Alert {
     Alert::of(&alarm, "a1".to_owned(), 1_790_000_000_000)
 }
 
-fn message(what: &str) -> Message {
+pub(crate) fn message(what: &str) -> Message {
     Message {
         occasion: Occasion::Alert,
         at_ms: 1_790_000_000_000,
@@ -145,29 +145,23 @@ fn message(what: &str) -> Message {
     }
 }
 
-fn target(address: &str) -> Target {
+pub(crate) fn target(address: &str) -> Target {
     let credentials: BTreeMap<String, SecretString> = [("t", "12:se-CRET"), ("k", "key")]
         .into_iter()
         .map(|(name, secret)| (name.to_owned(), SecretString::from(secret)))
         .collect();
-    let tls = crossguard::exchange::tls_config().unwrap();
-    let http = reqwest::Client::builder()
-        .tls_backend_preconfigured(rustls::ClientConfig::clone(&tls))
-        .no_proxy()
-        .build()
-        .unwrap();
     Target::new(
         Address::parse(address).unwrap(),
         Arc::new(credentials),
-        http,
+        reqwest_client(),
     )
 }
 
-async fn send(address: &str, what: &str) -> Outcome {
+pub(crate) async fn send(address: &str, what: &str) -> Outcome {
     target(address).send(&message(what), &TimeZone::UTC).await
 }
 
-fn is_harmless(text: &str) {
+pub(crate) fn is_harmless(text: &str) {
     let acts = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
     assert!(!text.chars().any(acts), "{text:?}");
 }
@@ -276,68 +270,6 @@ async fn a_webhook_is_signed_over_time_and_body() {
     // Data stays as it is, inside of a JSON string; words for people are harmless.
     assert_eq!(body["alerts"][0]["what"], HOSTILE);
     is_harmless(body["text"].as_str().unwrap());
-}
-
-#[tokio::test]
-async fn refusals_and_limits_are_told_apart_and_no_address_leaks() {
-    for (answer, expected) in [
-        (
-            "HTTP/1.1 404 Not Found\r\ncontent-length: 11\r\n\r\nno \u{1b}[2Jhook",
-            Outcome::Refused("answered 404: no \\u{1b}[2Jhook".to_owned()),
-        ),
-        (
-            "HTTP/1.1 429 Too Many\r\nretry-after: 7\r\ncontent-length: 0\r\n\r\n",
-            Outcome::Later {
-                why: "answered 429".to_owned(),
-                after_ms: Some(7_000),
-            },
-        ),
-        (
-            "HTTP/1.1 429 Too Many\r\ncontent-length: 33\r\n\r\n{\"parameters\":{\"retry_after\":31}}",
-            Outcome::Later {
-                why: "answered 429".to_owned(),
-                after_ms: Some(31_000),
-            },
-        ),
-        (
-            "HTTP/1.1 503 Down\r\ncontent-length: 0\r\n\r\n",
-            Outcome::Later {
-                why: "answered 503".to_owned(),
-                after_ms: None,
-            },
-        ),
-        (
-            "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n",
-            Outcome::Later {
-                why: "cannot connect".to_owned(),
-                after_ms: None,
-            },
-        ),
-    ] {
-        if answer.contains(" 302 ") {
-            continue; // The daemon's own client follows no redirect; this one is a plain client.
-        }
-        let service = Service::start(&[answer]);
-        let address = format!(
-            "tgram://${{cred:t}}/5?api=http://127.0.0.1:{}",
-            service.port
-        );
-        assert_eq!(send(&address, "x").await, expected);
-    }
-    let closed = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let address = format!("tgram://${{cred:t}}/5?api=http://{closed}");
-    let Outcome::Later { why, .. } = send(&address, "x").await else {
-        panic!("nobody listens there");
-    };
-    assert_eq!(why, "cannot connect");
-    let missing = send("tgram://${cred:missing}/5", "x").await;
-    assert_eq!(
-        missing,
-        Outcome::Refused("there is no credential \"missing\"".to_owned())
-    );
 }
 
 fn start_channel(address: &str, severity: Severity) -> (Channel, Arc<Mutex<Vec<&'static str>>>) {
@@ -449,13 +381,9 @@ fn start_all(
     (handle, thread, kept, events)
 }
 
+/// The daemon's own.
 fn reqwest_client() -> reqwest::Client {
-    let tls = crossguard::exchange::tls_config().unwrap();
-    reqwest::Client::builder()
-        .tls_backend_preconfigured(rustls::ClientConfig::clone(&tls))
-        .no_proxy()
-        .build()
-        .unwrap()
+    crossguard::alerts::send::client(&crossguard::exchange::tls_config().unwrap()).unwrap()
 }
 
 #[tokio::test]

@@ -251,3 +251,170 @@ fn a_mistake_never_carries_a_control_character_to_the_terminal() {
         assert!(!told.contains(['\u{1b}', '\u{202e}']), "{told}");
     }
 }
+
+/// Every mistake about alerts names its key and what was expected, and repeats no secret.
+#[test]
+fn mistakes_about_alerts_name_the_key_and_never_a_secret() {
+    let channel = |line: &str| format!("[[alerts.channel]]\nurl = \"exec:///bin/beep\"\n{line}\n");
+    let url = |url: &str| format!("[[alerts.channel]]\nurl = \"{url}\"\n");
+    let level = |line: &str| format!("[alerts.levels]\n{line}\n");
+    for (text, key, word) in [
+        (
+            "[alerts]\nescalat = \"5m\"\n".to_owned(),
+            "alerts.escalat",
+            "escalate",
+        ),
+        (
+            "[alerts]\nescalate = \"5\"\n".to_owned(),
+            "alerts.escalate",
+            "such as",
+        ),
+        (
+            "[alerts]\nescalate = \"5s\"\n".to_owned(),
+            "alerts.escalate",
+            "60s",
+        ),
+        (
+            "[alerts]\nescalate = \"25h\"\n".to_owned(),
+            "alerts.escalate",
+            "24h",
+        ),
+        (
+            "[alerts.repeat]\ncritical = \"often\"\n".to_owned(),
+            "alerts.repeat.critical",
+            "often",
+        ),
+        (
+            "[alerts.repeat]\nloud = \"5m\"\n".to_owned(),
+            "alerts.repeat.loud",
+            "no such key",
+        ),
+        (
+            level("distanse = { warning = \"0.2\" }"),
+            "alerts.levels.distanse",
+            "distance",
+        ),
+        (
+            level("distance = { warning = \"far\" }"),
+            "alerts.levels.distance.warning",
+            "far",
+        ),
+        (
+            level("distance = { waning = \"0.2\" }"),
+            "alerts.levels.distance.waning",
+            "warning",
+        ),
+        (
+            level("distance = { clear = \"1.5\" }"),
+            "alerts.levels.distance.clear",
+            "from 0 to 1",
+        ),
+        (
+            level("distance = { hold = \"long\" }"),
+            "alerts.levels.distance.hold",
+            "long",
+        ),
+        (
+            level("distance = \"0.2\""),
+            "alerts.levels.distance",
+            "table",
+        ),
+        (
+            "[alerts]\nheartbeat_url = \"http://example.org/\"\n".to_owned(),
+            "alerts.heartbeat_url",
+            "https",
+        ),
+        (
+            "[alerts]\nheartbeat_url = \"${cred:../x}\"\n".to_owned(),
+            "alerts.heartbeat_url",
+            "cred",
+        ),
+        (
+            "[alerts]\nheartbeat_every = \"1s\"\n".to_owned(),
+            "alerts.heartbeat_every",
+            "10s",
+        ),
+        (
+            "[alerts]\nchannel = \"x\"\n".to_owned(),
+            "alerts.channel",
+            "[[alerts.channel]]",
+        ),
+        (
+            "[[alerts.channel]]\nname = \"x\"\n".to_owned(),
+            "alerts.channel[0].url",
+            "is needed",
+        ),
+        (
+            url("mailto:hunter2@example.org"),
+            "alerts.channel[0].url",
+            "scheme",
+        ),
+        (url("tgram://hunter2/5"), "alerts.channel[0].url", "token"),
+        (
+            url("jsons://user:hunter2@example.org/"),
+            "alerts.channel[0].url",
+            "host",
+        ),
+        (
+            url("jsons://example.org/?hmac=hunter2"),
+            "alerts.channel[0].url",
+            "hmac",
+        ),
+        (
+            url("json://example.org/"),
+            "alerts.channel[0].url",
+            "encrypted",
+        ),
+        (url("discord://hunter2"), "alerts.channel[0].url", "path"),
+        (
+            channel("severity = \"loud\""),
+            "alerts.channel[0].severity",
+            "critical",
+        ),
+        (
+            channel("only = \"mine\""),
+            "alerts.channel[0].only",
+            "escalations",
+        ),
+        (
+            channel("per_minute = \"0\""),
+            "alerts.channel[0].per_minute",
+            "from 1 to 600",
+        ),
+        (
+            channel("per_minute = \"1.5\""),
+            "alerts.channel[0].per_minute",
+            "whole",
+        ),
+        (
+            channel("name = \"a b\""),
+            "alerts.channel[0].name",
+            "letters",
+        ),
+        (
+            channel("colour = \"red\""),
+            "alerts.channel[0].colour",
+            "no such key",
+        ),
+        (
+            channel("") + &channel(""),
+            "alerts.channel[1].name",
+            "already",
+        ),
+        (
+            "[alerts.credentials]\n\"a/b\" = \"/x\"\n".to_owned(),
+            "alerts.credentials.a/b",
+            "letters",
+        ),
+    ] {
+        let told = told(&text);
+        assert!(told.contains(key), "{text}: {told}");
+        assert!(told.contains(word), "{text}: {told}");
+        assert!(!told.contains("hunter2"), "{told}");
+        assert_eq!(told.lines().count(), 1, "{told}");
+    }
+    let many: String = (0..21)
+        .map(|index| channel(&format!("name = \"c{index}\"")))
+        .collect();
+    assert!(told(&many).contains("20 channels at most"));
+}

@@ -9,6 +9,7 @@
 mod alarms;
 mod alerts_channels;
 mod alerts_manage;
+mod alerts_refused;
 mod api_check;
 mod api_contract;
 mod api_events;

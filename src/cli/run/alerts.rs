@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use crate::alerts::channel::ChannelOptions;
 use crate::alerts::heartbeat::Heartbeat;
 use crate::alerts::quiet::Refused;
-use crate::alerts::send::{Credentials, Target};
+use crate::alerts::send::{self, Credentials, Target};
 use crate::alerts::{self, Alert, Event, Handle, Options, Restored, Save, Setup, Silence, Timing};
 use crate::api::alerts::{AlertDesk, AlertRefusal};
 use crate::api::events::{EventKind, Hub};
@@ -104,7 +104,7 @@ pub(super) fn setup(
     said: &mut Vec<String>,
 ) -> Result<Setup, String> {
     let credentials = credentials(config, said);
-    let http = client()?;
+    let http = send::client(&*exchange::tls_config()?)?;
     let channels = config.channels.iter().map(|channel| {
         let options = ChannelOptions {
             name: channel.name.clone(),
@@ -136,19 +136,6 @@ pub(super) fn setup(
         channels: channels.collect(),
         heartbeat: heartbeat(config, &credentials, &http, said),
     })
-}
-
-/// One client for all channels: no proxy, no redirect, certificates are checked.
-fn client() -> Result<reqwest::Client, String> {
-    let tls = exchange::tls_config()?;
-    reqwest::Client::builder()
-        .tls_backend_preconfigured(rustls::ClientConfig::clone(&tls))
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(Duration::from_secs(5))
-        .user_agent(concat!("crossguard/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|error| error.without_url().to_string())
 }
 
 /// The contents of every credential that is named; a missing one leaves its channel unusable.
