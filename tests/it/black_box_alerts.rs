@@ -39,7 +39,7 @@ fn lines(file: &Path) -> Vec<Value> {
 }
 
 /// Waits for the alert of a rule, as the socket has it.
-fn alert_of(guard: &Guard, rule: &str) -> Value {
+pub(crate) fn alert_of(guard: &Guard, rule: &str) -> Value {
     until(&format!("{rule} fires"), || {
         let told = guard.get("/v1/alerts").json();
         let alerts = told["alerts"].as_array().unwrap();
@@ -446,57 +446,4 @@ fn what_can_do_nothing_is_said_at_the_start() {
         let told = said.contains("matches nothing: \"ETHUSDT\" matches no contract");
         told.then_some(()).ok_or(said)
     });
-}
-
-#[test]
-fn t14_a_key_that_may_do_more_than_read_is_told_of() {
-    let exchange = Exchange::start(&scene());
-    exchange.say("mutate /sapi/v1/account/apiRestrictions enableFutures true");
-    let guard = Guard::ready_for(&exchange);
-    let alert = alert_of(&guard, "key_privileged");
-    assert_eq!(
-        (&alert["severity"], &alert["value"]),
-        (&Value::from("warning"), &Value::from("1"))
-    );
-    assert!(
-        alert["what"].as_str().unwrap().contains("can trade"),
-        "{alert}"
-    );
-    drop(guard);
-
-    exchange.say("mutate /sapi/v1/account/apiRestrictions enableWithdrawals true");
-    exchange.say("mutate /sapi/v1/account/apiRestrictions ipRestrict false");
-    let guard = Guard::ready_for(&exchange);
-    let alert = alert_of(&guard, "key_privileged");
-    assert_eq!(alert["severity"], "critical");
-    let what = alert["what"].as_str().unwrap();
-    assert!(
-        what.contains("withdraw") && what.contains("any address"),
-        "{what}"
-    );
-}
-
-#[test]
-fn a_host_that_does_not_tell_what_the_key_may_do_costs_nothing() {
-    for refusal in [
-        "404 \"no such page\"",
-        "429 -1003 \"slow down\"",
-        "401 -2015 \"no\"",
-        "503 \"down\"",
-    ] {
-        let exchange = Exchange::start(&scene());
-        exchange.say(&format!(
-            "rest-error /sapi/v1/account/apiRestrictions {refusal}"
-        ));
-        let guard = Guard::ready_for(&exchange);
-        until("it was asked", || {
-            let said = guard.process.as_ref().unwrap().said();
-            said.contains("apiRestrictions").then_some(()).ok_or(said)
-        });
-        guard.assert_in_step();
-        let status = guard.get("/v1/status").json();
-        assert_eq!(status["keyRefusal"], Value::Null, "{refusal}: {status}");
-        let told = guard.get("/v1/alerts").json();
-        assert!(!told.to_string().contains("key_"), "{refusal}: {told}");
-    }
 }

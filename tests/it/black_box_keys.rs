@@ -3,7 +3,10 @@
 
 use std::fs;
 
+use serde_json::Value;
+
 use crate::black_box::{EXIT, Exchange, Guard, SMALL, complaint, out, scene, until};
+use crate::black_box_alerts::alert_of;
 use crate::live::SCENE;
 
 /// Every word of the status page, one space between two.
@@ -128,4 +131,57 @@ fn c04_multi_assets_mode_is_told_apart_from_the_first_answer_on() {
             .ok_or_else(|| format!("{answer} {account}"))
     });
     assert_ne!(guard.check(EXIT)["decision"], "reject");
+}
+
+#[test]
+fn t14_a_key_that_may_do_more_than_read_is_told_of() {
+    let exchange = Exchange::start(&scene());
+    exchange.say("mutate /sapi/v1/account/apiRestrictions enableFutures true");
+    let guard = Guard::ready_for(&exchange);
+    let alert = alert_of(&guard, "key_privileged");
+    assert_eq!(
+        (&alert["severity"], &alert["value"]),
+        (&Value::from("warning"), &Value::from("1"))
+    );
+    assert!(
+        alert["what"].as_str().unwrap().contains("can trade"),
+        "{alert}"
+    );
+    drop(guard);
+
+    exchange.say("mutate /sapi/v1/account/apiRestrictions enableWithdrawals true");
+    exchange.say("mutate /sapi/v1/account/apiRestrictions ipRestrict false");
+    let guard = Guard::ready_for(&exchange);
+    let alert = alert_of(&guard, "key_privileged");
+    assert_eq!(alert["severity"], "critical");
+    let what = alert["what"].as_str().unwrap();
+    assert!(
+        what.contains("withdraw") && what.contains("any address"),
+        "{what}"
+    );
+}
+
+#[test]
+fn a_host_that_does_not_tell_what_the_key_may_do_costs_nothing() {
+    for refusal in [
+        "404 \"no such page\"",
+        "429 -1003 \"slow down\"",
+        "401 -2015 \"no\"",
+        "503 \"down\"",
+    ] {
+        let exchange = Exchange::start(&scene());
+        exchange.say(&format!(
+            "rest-error /sapi/v1/account/apiRestrictions {refusal}"
+        ));
+        let guard = Guard::ready_for(&exchange);
+        until("it was asked", || {
+            let said = guard.process.as_ref().unwrap().said();
+            said.contains("apiRestrictions").then_some(()).ok_or(said)
+        });
+        guard.assert_in_step();
+        let status = guard.get("/v1/status").json();
+        assert_eq!(status["keyRefusal"], Value::Null, "{refusal}: {status}");
+        let told = guard.get("/v1/alerts").json();
+        assert!(!told.to_string().contains("key_"), "{refusal}: {told}");
+    }
 }

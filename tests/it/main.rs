@@ -7,6 +7,7 @@
 )]
 
 mod alarms;
+mod alarms_rules;
 mod alerts_channels;
 mod alerts_manage;
 mod alerts_refused;

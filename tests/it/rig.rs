@@ -125,6 +125,25 @@ impl Rig {
         }
     }
 
+    /// Every read of an account that is as it was: this wallet, this one-way BTCUSDT position, no order.
+    pub(crate) fn read_again(&mut self, wallet: &str, quantity: &str) {
+        let at = self.clock.now();
+        self.tell(Event::ClockOffset(ClockOffset {
+            offset_ms: 0,
+            error_ms: 1,
+            at,
+        }));
+        self.tell(Event::KeyAccepted { at });
+        self.tell_config();
+        self.tell(Event::SymbolSettings(self.read(vec![])));
+        self.tell(Event::Brackets(self.read(vec![])));
+        self.tell(Event::Rules(self.read(vec![])));
+        let account = self.account_read(wallet, Some((quantity, at.wall_ms)));
+        self.tell(account);
+        let orders = self.orders_read(vec![]);
+        self.tell(orders);
+    }
+
     fn tell_config(&mut self) {
         let (position_mode, asset_mode) = self.modes;
         let config = AccountConfig {
