@@ -222,3 +222,37 @@ fn a_day_of_noise_around_a_level_is_one_alert_and_one_resolution() {
     assert_eq!(counts[..2], [1, 1], "{counts:?}");
     assert!(counts[2] <= 24, "{counts:?}");
 }
+
+/// What the text tells to do is what `fix` finds for that limit: an order that leads back inside it.
+#[tokio::test(start_paused = true)]
+async fn what_to_do_is_the_order_that_leads_back() {
+    let live = Live::within(&format!("{SCENE}{HELD}"), 5).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    live.say("mark BTCUSDT 43000");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let alarms = live.alarms();
+    let told = alarms.iter().find_map(|(_, told)| match told {
+        Transition::Raised(alarm) if alarm.key.rule == Rule::Distance => Some(alarm),
+        _ => None,
+    });
+    let text = &told.unwrap().text;
+    assert!(text.to_do.starts_with("Now: sell "), "{text:?}");
+    assert!(
+        text.to_do
+            .contains(" BTCUSDT at market, reduce-only. Or transfer "),
+        "{text:?}"
+    );
+    assert_eq!(text.command.as_deref(), Some("crossguard fix"));
+    let quantity = text.to_do.split(' ').nth(2).unwrap();
+    live.say(&format!("order BTCUSDT sell {quantity} reduce-only"));
+    tokio::time::sleep(Duration::from_secs(70)).await;
+    let over = live.alarms().into_iter().any(
+        |(_, told)| matches!(told, Transition::Cleared { key, .. } if key.rule == Rule::Distance),
+    );
+    let fixed = live.guard.fix().await.unwrap().unwrap();
+    let broken = fixed.broken.iter().filter(|broken| {
+        broken.finding.code == crossguard::guard::verdict::Code::LiquidationDistance
+    });
+    assert_eq!(broken.count(), 0, "the limit is kept again (over: {over})");
+    live.end().await;
+}
