@@ -8,6 +8,7 @@ use crossguard::alerts::Timing;
 use crossguard::alerts::manage::Manager;
 use crossguard::alerts::model::Occasion;
 use crossguard::daemon::core::{Input, Output, PolicyInForce};
+use crossguard::exchange::Note;
 use crossguard::guard::alarm::{Rule, Severity, Transition};
 use crossguard::guard::policy::{IsolatedOnly, Policy};
 use crossguard::margin::amount::parse;
@@ -255,4 +256,24 @@ async fn what_to_do_is_the_order_that_leads_back() {
     });
     assert_eq!(broken.count(), 0, "the limit is kept again (over: {over})");
     live.end().await;
+}
+
+/// The host that knows what keys may do has a budget of its own: that it is spent, or that it bans
+/// us, says nothing about the futures API.
+#[tokio::test(start_paused = true)]
+async fn a_wallet_host_that_says_slow_down_slows_nobody() {
+    for refusal in ["429 -1003 \"slow down\"", "418 -1003 \"banned\""] {
+        let fault = format!("rest-error /sapi/v1/account/apiRestrictions {refusal}\n");
+        let live = Live::within(&format!("{SCENE}{HELD}{fault}"), 3).await;
+        tokio::time::sleep(Duration::from_secs(120)).await;
+        let notes = live.notes();
+        let asked = |note: &Note| matches!(note, Note::RestFailed { path, .. } if path.starts_with("/sapi/"));
+        assert!(notes.iter().any(asked), "{refusal}");
+        let paused = notes
+            .iter()
+            .find(|note| matches!(note, Note::RestPaused { .. }));
+        assert!(paused.is_none(), "{refusal}: {paused:?}");
+        assert!(live.stale().await.is_empty(), "{refusal}");
+        live.end().await;
+    }
 }
