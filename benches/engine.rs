@@ -1,7 +1,7 @@
 //! The engine by itself: what a what-if costs as positions grow, and what a whole-market tick costs
 //! against a bare scan of the same bytes.
 //!
-//! `cargo bench --bench engine [-- growth|margin|market|alarms]`. Ratios and exponents are taken in one run; absolute times drift.
+//! `cargo bench --bench engine [-- growth|margin|market|alarms|verdict]`. Ratios and exponents are taken in one run; absolute times drift.
 
 #![allow(clippy::unwrap_used, reason = "a bench fails by panicking")]
 #![expect(
@@ -15,6 +15,8 @@
 mod alarms;
 #[path = "shared/account.rs"]
 mod shared;
+#[path = "shared/verdict.rs"]
+mod verdict;
 
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -46,6 +48,9 @@ fn main() {
     }
     if wanted("margin") {
         margin();
+    }
+    if wanted("verdict") {
+        verdict::verdict();
     }
     if wanted("market") {
         whole_market();
