@@ -261,3 +261,44 @@ fn a_stop_beyond_its_liquidation_is_flagged_and_so_is_one_that_may_be_overtaken(
         "{dangers:?}"
     );
 }
+
+#[test]
+fn what_is_wrong_with_an_element_of_a_batch_names_it() {
+    let mut rig = rig();
+    let answer = rig.ask(
+        batch(&["BTCUSDT buy 0.01", "ETHUSDT buy 0.0005", "ETHUSDT buy 0.1"]),
+        true,
+    );
+    let judgement = &answer.judgement;
+    assert_eq!(judgement.decision, Decision::Reject);
+    // 0.0005 is neither on the step of 0.001 nor at least that.
+    assert!(
+        judgement
+            .why
+            .starts_with("orders[1]: The exchange would refuse this order: quantity"),
+        "{}",
+        judgement.why
+    );
+    // A mistake is no question of degree: nothing is searched.
+    assert!(judgement.alternatives.is_empty());
+}
+
+#[test]
+fn a_lower_leverage_that_the_exchange_would_refuse_is_no_exit() {
+    // 18,000 at 10x ask for 1,800 of the 1,000 there are.
+    let text = ACCOUNT
+        .replace("wallet USDT 10000", "wallet USDT 1000")
+        .replace("10x +0.1", "20x +0.3");
+    let mut rig = Rig::from_text(&text).0;
+    let lower = |leverage| Change::Leverage {
+        symbol: symbol("BTCUSDT"),
+        leverage: Leverage::new(leverage).unwrap(),
+    };
+    let answer = change(&mut rig, lower(10));
+    refused_with(&answer, "-2028");
+    assert!(!answer.judgement.is_exit);
+    let finding = &answer.judgement.findings[0];
+    assert_eq!(finding.value.unwrap().normalize(), 1_800.into());
+    assert_eq!(finding.limit.unwrap().normalize(), 1_000.into());
+    assert!(change(&mut rig, lower(18)).judgement.is_exit);
+}

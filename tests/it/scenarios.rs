@@ -8,6 +8,7 @@
 use std::fs;
 use std::path::Path;
 
+use crossguard::guard::policy::Policy;
 use crossguard::guard::proposal::Proposal;
 use crossguard::guard::verdict::Code;
 use crossguard::margin::account::{AssetMode, MarginMode, PositionMode, PositionSide};
@@ -23,11 +24,14 @@ use rust_decimal::Decimal;
 use crate::real_brackets::table_lines;
 use crate::rig::{Rig, asset, side_of, symbol, wanted};
 use crate::scenario_figures::{first_killer, leg_figure, pool_figure};
+use crate::scenario_verdicts::{hold_fix, hold_size, hold_verdict, set_limit, set_scenario};
 use crate::second_ledger::{pool_by_ledger, position_by_ledger};
 
 /// What an account is made of: the engine's copy and the simulator's.
 struct Both {
     rig: Rig,
+    /// What `expect policy` and `expect scenario` lines have made of the shipped one.
+    policy: Policy,
     /// None where the simulator means something else: what is missing, what the guard alone treats
     /// as crossed.
     ledger: Option<Ledger>,
@@ -87,7 +91,14 @@ fn stage(text: &str) -> (Both, Vec<(usize, String)>) {
     } else {
         Ledger::of(statements()).ok()
     };
-    (Both { rig, ledger }, expected)
+    (
+        Both {
+            rig,
+            policy: Policy::default(),
+            ledger,
+        },
+        expected,
+    )
 }
 
 /// Whether an expectation holds; true when the simulator's ledger was asked too.
@@ -102,6 +113,11 @@ fn hold(both: &mut Both, expectation: &str) -> Result<bool, String> {
         "order" => hold_order(&both.rig, rest).map(|()| false),
         "check" => hold_check(&mut both.rig, rest).map(|()| false),
         "change" => hold_change(&mut both.rig, rest).map(|()| false),
+        "verdict" => hold_verdict(&mut both.rig, rest).map(|()| false),
+        "size" => hold_size(&mut both.rig, rest).map(|()| false),
+        "fix" => hold_fix(&both.rig, rest).map(|()| false),
+        "policy" => set_limit(&mut both.rig, &mut both.policy, rest).map(|()| false),
+        "scenario" => set_scenario(&mut both.rig, &mut both.policy, rest).map(|()| false),
         other => Err(format!("unknown subject {other}")),
     }
 }
@@ -339,7 +355,7 @@ fn changed_figure(rig: &Rig, change: &Change, figure: &str) -> Result<Option<Dec
 }
 
 /// A change, written as the line of a scenario that makes it.
-fn wanted_change(line: &str) -> Result<Change, String> {
+pub(crate) fn wanted_change(line: &str) -> Result<Change, String> {
     let statement = scenario::parse_line(line).map_err(|mistakes| format!("{mistakes:?}"))?;
     Ok(match statement.ok_or("a change is missing")? {
         Statement::Leverage {
@@ -432,7 +448,7 @@ fn hold_check(rig: &mut Rig, rest: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn same(found: Option<Decimal>, value: &str) -> Result<(), String> {
+pub(crate) fn same(found: Option<Decimal>, value: &str) -> Result<(), String> {
     let Some(found) = found else {
         return same_text("none", value);
     };
@@ -451,7 +467,7 @@ fn same(found: Option<Decimal>, value: &str) -> Result<(), String> {
     }
 }
 
-fn same_text(found: &str, value: &str) -> Result<(), String> {
+pub(crate) fn same_text(found: &str, value: &str) -> Result<(), String> {
     if found == value {
         Ok(())
     } else {

@@ -9,6 +9,7 @@ use crate::guard::desk::Desk;
 use crate::guard::exit::order_is_exit;
 use crate::guard::proposal::Proposal;
 use crate::guard::quantities::{Quantities, money_unit};
+use crate::guard::search::{Straighten, as_it_is, reciprocal};
 use crate::guard::words::{self, Careful};
 use crate::margin::account::{PositionMode, Symbol};
 use crate::margin::amount::{Amount, Leverage, Quantity, quotient};
@@ -189,6 +190,16 @@ impl<'p> Less<'p> {
                     leverage: Leverage::new(leverage)?,
                 }))
             }
+        }
+    }
+
+    /// How strain follows the number: what is bought strains in a straight line, what the balance loses
+    /// or a lower leverage asks for by its reciprocal.
+    pub(super) fn straighten(&self) -> Straighten {
+        match self {
+            Self::Order { .. } | Self::Batch { .. } => as_it_is,
+            Self::Leverage { set, asked, .. } if asked > set => as_it_is,
+            Self::Leverage { .. } | Self::Money { .. } => reciprocal,
         }
     }
 

@@ -50,14 +50,21 @@ impl Search<'_, '_> {
         // A limit on the leverage itself is met there; the lowest asks for the most margin.
         let meets = Decimal::from(set).checked_div(strain)?.floor();
         let meets: u64 = meets.max(Decimal::ONE).try_into().ok()?;
-        let hoped = meets.min(u64::from(set.saturating_sub(1)));
+        // The cap on what is held grows where the next bracket begins.
+        let brackets = state.brackets.as_deref()?.brackets().iter();
+        let next = brackets
+            .map(|bracket| bracket.leverage_max.get())
+            .filter(|most| *most < set)
+            .max();
+        let next = next.unwrap_or(set.saturating_sub(1));
+        let hoped = meets.min(u64::from(next));
         let stretch = Stretch {
             fails: End {
                 at: u64::from(set),
                 strain,
             },
             hoped,
-            shape: Shape::Falls(&[hoped.midpoint(1), 1]),
+            shape: Shape::Falls(&[meets, hoped.midpoint(1), 1]),
             with: &with,
             straighten: as_it_is,
         };

@@ -114,17 +114,16 @@ pub(super) fn alternatives(desk: &Desk<'_>, proposal: &Proposal, judgement: &Jud
     let Ok(search) = Search::new(desk, proposal, target, ASSESSMENTS_MAX) else {
         return offers;
     };
-    let mut passes_with_warning = false;
     for kind in OfferKind::ALL {
         let found = search.of_kind(kind, target);
-        passes_with_warning |= kind == OfferKind::Smaller
-            && found
-                .as_ref()
-                .is_some_and(|offer| offer.decision == Decision::Warn);
+        let warned = found
+            .as_ref()
+            .is_some_and(|offer| offer.decision == Decision::Warn);
         offers.take(kind, found, &search);
-    }
-    if passes_with_warning && target == Level::Reject {
-        offers.take(OfferKind::Smaller, search.smaller(Level::Warn), &search);
+        if kind == OfferKind::Smaller && warned && target == Level::Reject {
+            // The largest that only warns, and the largest that is allowed.
+            offers.take(kind, search.smaller(Level::Warn), &search);
+        }
     }
     offers
         .alternatives

@@ -7,7 +7,7 @@ use super::less::Less;
 use super::search::{Search, Stretch};
 use super::{Alternative, Candidate, OfferKind, passes_words};
 use crate::guard::proposal::Proposal;
-use crate::guard::search::{End, Shape, as_it_is};
+use crate::guard::search::{End, Shape};
 use crate::guard::terms::Terms;
 use crate::guard::verdict::{Decision, Level};
 use crate::guard::words;
@@ -27,7 +27,7 @@ impl Search<'_, '_> {
             hoped: less.least(),
             shape: Shape::Dips(&guesses),
             with: &with,
-            straighten: as_it_is,
+            straighten: less.straighten(),
         };
         if stretch.hoped >= stretch.fails.at {
             return None;
