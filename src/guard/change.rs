@@ -38,6 +38,18 @@ pub(super) struct ChangeCase<'a> {
 }
 
 impl ChangeCase<'_> {
+    /// Holds money that is taken away against the most that may be. It strains as everything does that
+    /// what is left carries: by the reciprocal of what is left.
+    fn measure_taken(&self, amount: Amount, most: Amount) -> Result<(), Unknown> {
+        let beyond = amount.minus(most)?;
+        let left = most.minus(beyond)?.max(Amount::ZERO);
+        self.limits.strained_by(most.get(), left.get());
+        if beyond.is_positive() {
+            self.measured.set(Some((amount.get(), most.get())));
+        }
+        Ok(())
+    }
+
     /// Holds a figure against a bound of the exchange.
     fn measure(&self, value: Decimal, bound: Decimal) {
         self.limits.strained_by(value, bound);
@@ -231,7 +243,7 @@ fn position_margin_refusal(
         }
         MarginMove::Remove => {
             let most = removable(case.base, symbol, side)?;
-            case.measure(amount.get(), most.get());
+            case.measure_taken(amount, most)?;
             (amount > most).then(|| {
                 format!(
                     "at most {} can be taken out of the position (-4051)",
@@ -246,7 +258,7 @@ fn position_margin_refusal(
 fn movable(case: &ChangeCase<'_>, amount: Amount) -> Result<Option<Amount>, Unknown> {
     let most = case.before.map(withdrawable).transpose()?;
     if let Some(most) = most {
-        case.measure(amount.get(), most.get());
+        case.measure_taken(amount, most)?;
     }
     Ok(most)
 }

@@ -30,7 +30,8 @@ pub(super) enum Step<'s> {
     TopUp(Amount),
 }
 
-/// Scenarios that cost as much as one assessment, or less.
+/// Scenarios that cost as much as one assessment of an answer, or less: with 20 positions and 40 orders
+/// a scenario takes 7 µs, and an assessment with the what-if it is made of 46 µs.
 ///
 /// Source: measured, `cargo bench --bench engine -- verdict`.
 const SCENARIOS_PER_ASSESSMENT: usize = 4;

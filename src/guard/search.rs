@@ -131,13 +131,23 @@ pub(super) fn boundary(
     // a bend between the ends does not hold the line up (Illinois).
     let (mut near_line, mut far_line) = (near, far);
     let mut near_moved_last: Option<bool> = None;
+    // What is limited elsewhere may strain all the same however far the near end moves: then only the far
+    // ends draw a line.
+    let mut near_is_flat = false;
+    let mut far_before: Option<End> = None;
     while far.at.abs_diff(near.at) > 1 {
         let width = far.at.abs_diff(near.at);
-        let at = if slow >= 2 {
-            slow = 0;
-            midpoint(near.at, far.at)
-        } else {
-            crossing(near_line, far_line).unwrap_or_else(|| midpoint(near.at, far.at))
+        let line = match far_before.filter(|_| near_is_flat) {
+            Some(before) => crossing(far, before, near.at, far.at),
+            None if near_is_flat => None,
+            None => crossing(near_line, far_line, near.at, far.at),
+        };
+        let at = match line {
+            Some(at) if slow < 2 => at,
+            _ => {
+                slow = 0;
+                near.at.midpoint(far.at)
+            }
         };
         let seen = probe(at)?;
         let end = End {
@@ -146,8 +156,10 @@ pub(super) fn boundary(
         };
         let near_moves = seen.passes == near_passes;
         if near_moves {
+            near_is_flat = near.strain == end.strain;
             (near, near_line) = (end, end);
         } else {
+            far_before = Some(far);
             (far, far_line) = (end, end);
         }
         if near_moved_last == Some(near_moves) {
@@ -179,28 +191,25 @@ fn drawn_nearer(end: End) -> End {
     }
 }
 
-const fn midpoint(one: u64, other: u64) -> u64 {
-    one.midpoint(other)
-}
-
-/// Where the line between the ends reaches a strain of 1, strictly between them.
-fn crossing(near: End, far: End) -> Option<u64> {
-    let (low, high) = if near.at < far.at {
-        (near, far)
+/// Where the line through two points reaches a strain of 1, strictly between the ends of the stretch.
+fn crossing(one: End, other: End, near: u64, far: u64) -> Option<u64> {
+    let (low, high) = if one.at < other.at {
+        (one, other)
     } else {
-        (far, near)
+        (other, one)
     };
     let rise = high.strain.checked_sub(low.strain)?;
     let wanted = Decimal::ONE.checked_sub(low.strain)?;
     let width = Decimal::from(high.at.checked_sub(low.at)?);
-    let share = wanted.checked_div(rise)?;
-    if share.is_sign_negative() || share > Decimal::ONE {
+    let steps = wanted.checked_mul(width)?.checked_div(rise)?.floor();
+    let at = Decimal::from(low.at).checked_add(steps)?;
+    let (least, most) = (near.min(far), near.max(far));
+    if at < Decimal::from(least) || at > Decimal::from(most) {
+        // Something else than strain decides.
         return None;
     }
-    let steps = share.checked_mul(width)?.floor();
-    let steps: u64 = steps.try_into().ok()?;
-    let at = low.at.saturating_add(steps);
-    Some(at.clamp(low.at.saturating_add(1), high.at.saturating_sub(1)))
+    let at: u64 = at.try_into().ok()?;
+    Some(at.clamp(least.saturating_add(1), most.saturating_sub(1)))
 }
 
 #[cfg(test)]
@@ -254,6 +263,24 @@ mod tests {
             jump,
         );
         assert_eq!(found, Some(777));
+    }
+
+    /// What something else strains to the limit hides how far the passing side is from it.
+    #[test]
+    fn a_floor_of_strain_takes_a_few_probes_too() {
+        let mut probes = 0;
+        let floor = |at: u64| {
+            let strain = line(at).strain.max(Decimal::ONE);
+            let passes = strain <= Decimal::ONE;
+            Probe { passes, strain }
+        };
+        let (near, far) = (end(0, Decimal::ONE), end(40_000, line(40_000).strain));
+        let found = boundary(near, far, true, |at| {
+            probes += 1;
+            Some(floor(at))
+        });
+        assert_eq!(found, Some(10_000));
+        assert!(probes <= 8, "{probes}");
     }
 
     #[test]
