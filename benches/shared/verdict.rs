@@ -114,7 +114,7 @@ fn judge(account: &mut Account, quantity: &str, detail: Detail) -> Judgement {
 }
 
 fn resting(index: usize) -> OpenOrder {
-    let buys = index % 2 == 0;
+    let buys = index.is_multiple_of(2);
     let price = if buys { "58000" } else { "62000" };
     OpenOrder {
         id: OrderId::Order(index as i64 + 1),

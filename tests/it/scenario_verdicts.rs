@@ -124,7 +124,7 @@ fn joined<'t>(items: impl Iterator<Item = &'t str>) -> String {
     }
 }
 
-fn names<'s>(symbols: &'s [Symbol]) -> impl Iterator<Item = &'s str> {
+fn names(symbols: &[Symbol]) -> impl Iterator<Item = &str> {
     symbols.iter().map(Symbol::as_str)
 }
 
