@@ -89,6 +89,7 @@ fn page(answer: &SizeAnswer<'static>) -> String {
     for (name, figure) in [
         ("largest that is allowed", answer.allowed),
         ("largest that is not refused", answer.warned),
+        ("largest the exchange takes", answer.exchange),
     ] {
         text.push_str(&format!("  {name:<27} {}\n", shown(figure)));
     }

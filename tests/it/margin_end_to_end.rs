@@ -4,7 +4,12 @@
 use std::process::Command;
 use std::time::Duration;
 
+use crossguard::daemon::handle::Asked;
+use crossguard::guard::Detail;
+use crossguard::guard::proposal::Proposal;
 use crossguard::guard::verdict::{Code, Decision, Judgement};
+use crossguard::margin::account::AssetMode;
+use crossguard::margin::change::Change;
 use serde_json::Value;
 
 use crate::api_rig::Daemon;
@@ -107,6 +112,52 @@ async fn brackets_that_are_a_multiple_are_read_as_the_exchange_means_them() {
         assert_eq!(usdt.unwrap().maintenance_margin.to_string(), "30");
         live.end().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_into_multi_assets_mode_waits_for_rates_and_is_projected() {
+    let scene = format!(
+        "{SCENE}index USDT 1 bid 0.0001 ask 0.0001\nindex USDC 1 bid 0.0001 ask 0.0001\n\
+         pos BTCUSDT crossed 20x +0.1 @ 60000\n"
+    );
+    let live = Live::within(&scene, 1).await;
+    live.until_fresh().await;
+    let asked = Asked {
+        proposal: Proposal::Change(Change::MultiAssetsMargin {
+            mode: AssetMode::Multi,
+        }),
+        client: None,
+        dry_run: true,
+        detail: Detail::Full,
+    };
+    let judgement = live.guard.check(asked).await.unwrap().judgement;
+    assert_eq!(judgement.decision, Decision::Allow, "{}", judgement.why);
+    // 10,000 and 2,000 at a bid of 0.9999.
+    let before = judgement.before.unwrap();
+    let after = judgement.after.unwrap();
+    assert_eq!(before.asset.as_str(), "USDT");
+    assert_eq!(before.margin_balance.to_string(), "10000");
+    assert_eq!(after.asset.as_str(), "USD");
+    assert_eq!(after.margin_balance.to_string(), "11998.8");
+    live.end().await;
+}
+
+#[test]
+fn a_size_says_what_the_exchange_would_take() {
+    let account = "symbol BTCUSDT tick 0.1 step 0.001 min-notional 5\n\
+                   brackets BTCUSDT 0 50000 0.004 125x | 50000 250000 0.005 100x\n\
+                   leverage BTCUSDT 20\nwallet USDT 1000\nmark BTCUSDT 10000\n";
+    let daemon = Daemon::with(account);
+    let size = |side: &str, price: &str| {
+        let order = format!(
+            r#"{{"symbol":"BTCUSDT","side":"{side}","type":"LIMIT","timeInForce":"GTC","price":"{price}"}}"#
+        );
+        let answer = daemon.post("/v1/size", &format!(r#"{{"order":{order}}}"#));
+        answer.json()["exchangeMax"].clone()
+    };
+    // 1,000 ÷ (9,500 × 0.05) and 1,000 ÷ (10,015 × 0.05 + 100), down to the step.
+    assert_eq!(size("BUY", "9500"), "2.105");
+    assert_eq!(size("SELL", "9900"), "1.664");
 }
 
 /// 10,000 in the wallet, 5,000 of BTC at 50x: no price of BTC alone ends it.

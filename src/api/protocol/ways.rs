@@ -110,6 +110,10 @@ pub struct SizeAnswer<'a> {
     pub allowed: Figure,
     /// The largest quantity that is not refused; `null` when none is.
     pub warned: Figure,
+    /// The largest quantity that the exchange's margin and position cap carry, whatever the limits;
+    /// `null` for orders that it asks no margin for.
+    #[serde(rename = "exchangeMax")]
+    pub exchange: Figure,
     /// Why no quantity passes; `null` when one does, or when nothing can be said.
     pub why: Option<Cow<'a, str>>,
     /// Why nothing can be said; empty when it can.
@@ -126,6 +130,7 @@ impl<'a> SizeAnswer<'a> {
                 symbol: Cow::Borrowed(symbol),
                 allowed: quantity(size.allowed),
                 warned: quantity(size.warned),
+                exchange: quantity(size.exchange),
                 why: None,
                 missing: Vec::new(),
             },

@@ -12,10 +12,12 @@ use crate::guard::proposal::Proposal;
 use crate::guard::quantities::Quantities;
 use crate::guard::rules::lot_of;
 use crate::guard::verdict::{Ladder, Level};
-use crate::margin::account::{PositionMode, Side, SymbolState};
+use crate::margin::account::{MarginMode, PositionMode, Side, SymbolState};
 use crate::margin::amount::{Amount, Notional, Price, Quantity};
 use crate::margin::contribution::present_notional;
+use crate::margin::cost::largest_order;
 use crate::margin::order::OrderIntent;
+use crate::margin::project::fill;
 use crate::mirror::view::LiveView;
 
 /// The largest quantities of an order.
@@ -25,6 +27,9 @@ pub struct Size {
     pub allowed: Option<Quantity>,
     /// The largest that is not refused; `None` when none is.
     pub warned: Option<Quantity>,
+    /// The largest that the exchange's margin and position cap carry, whatever the limits; `None`
+    /// for orders that it asks no margin for, and when a figure is not known.
+    pub exchange: Option<Quantity>,
     /// A search did not come to its end: what is absent may still exist.
     pub unfinished: bool,
 }
@@ -66,8 +71,32 @@ pub fn size(view: &LiveView<'_>, intent: &OrderIntent, context: &Context<'_>) ->
     Size {
         allowed,
         warned,
+        exchange: largest_at_exchange(&desk, intent),
         ..size
     }
+}
+
+/// The largest order that the exchange would take, on the step.
+fn largest_at_exchange(desk: &Desk<'_>, intent: &OrderIntent) -> Option<Quantity> {
+    if intent.kind.is_conditional() || intent.only_reduces() {
+        return None;
+    }
+    let quantities = Quantities::of(desk, intent)?;
+    let base = desk.stage(desk.pool_of(&intent.symbol).ok()?, &[]).ok()?;
+    let state = base.state(intent.symbol.as_str())?;
+    let least = OrderIntent {
+        quantity: quantities.quantity(quantities.least()),
+        ..intent.clone()
+    };
+    let filled = fill(&mut base.clone(), &least, desk.assumptions()).ok()?;
+    let shared = base.available_balance().ok()?;
+    let available = match state.settings?.margin_mode {
+        MarginMode::Crossed => shared,
+        MarginMode::Isolated => shared.min(base.cross_wallet_balance().ok()?),
+    };
+    let mode = base.book().position_mode();
+    let largest = largest_order(state, mode, intent, filled.price, available).ok()?;
+    quantities.quantity(quantities.last_not_above(largest)?)
 }
 
 /// A quantity beyond which nothing passes: the largest order there is, or the most that margin or
