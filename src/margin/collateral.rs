@@ -9,7 +9,7 @@
 
 use rust_decimal::Decimal;
 
-use super::amount::{Amount, ArithmeticError, QUOTIENT_DECIMALS, Rate, quotient, round};
+use super::amount::{Amount, ArithmeticError, QUOTIENT_DECIMALS, Rate, exact_mul, quotient, round};
 
 /// An asset's rates in USD: `0 < bid <= ask`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +102,17 @@ impl CollateralRate {
 pub fn converted(value: Decimal, rate: Decimal) -> Result<Decimal, ArithmeticError> {
     let product = value.checked_mul(rate).ok_or(ArithmeticError::Overflow)?;
     Ok(round(product, QUOTIENT_DECIMALS))
+}
+
+/// A slope: a product that keeps every digit while 28 are enough for it, else as many as money has.
+///
+/// # Errors
+/// [`ArithmeticError::Overflow`].
+pub fn weighted(quantity: Decimal, rate: Decimal) -> Result<Decimal, ArithmeticError> {
+    match exact_mul(quantity, rate) {
+        Err(ArithmeticError::Inexact) => converted(quantity, rate),
+        result => result,
+    }
 }
 
 /// What is known of an asset as collateral.

@@ -19,7 +19,7 @@ use super::amount::{
     quotient, round,
 };
 use super::bracket::{BRACKETS_MAX, BracketTable};
-use super::collateral::converted;
+use super::collateral::{converted, weighted};
 use super::contribution::unrealized_pnl;
 
 /// Which way a price moves.
@@ -339,8 +339,8 @@ impl<'a> Exposure<'a> {
             let (quantity, held, amount) = match self.weights {
                 None => (quantity, held, amount),
                 Some(weights) => (
-                    weighted(quantity, weights.equity)?,
-                    weighted(held, weights.maintenance)?,
+                    weighted(quantity, weights.equity.get())?,
+                    weighted(held, weights.maintenance.get())?,
                     converted(amount, weights.maintenance.get())?,
                 ),
             };
@@ -348,14 +348,6 @@ impl<'a> Exposure<'a> {
             line.constant = exact_add(line.constant, amount)?;
         }
         Ok(line)
-    }
-}
-
-/// A slope keeps every digit while 28 are enough for it, else as many as a quotient has.
-fn weighted(quantity: Decimal, rate: Rate) -> Result<Decimal, ArithmeticError> {
-    match exact_mul(quantity, rate.get()) {
-        Err(ArithmeticError::Inexact) => converted(quantity, rate.get()),
-        result => result,
     }
 }
 

@@ -30,8 +30,13 @@ use crate::rig::{Rig, asset};
 /// Accounts compared by a plain `cargo test`, in each asset mode.
 const SLICE: u64 = 150;
 
-/// Seeds that failed once: the spill of a position at a price of twenty decimals did not fit 28 digits.
-const FAILED_ONCE: [u64; 1] = [20_304_618];
+/// Seeds that failed once: the spill of a position at a price of twenty decimals did not fit 28 digits;
+/// two contracts that kill at the same move, of which either is the first; a common move of a hundred
+/// million times the marks, whose slope was rounded too early.
+const FAILED_ONCE: [u64; 3] = [20_304_618, 50_040_921, 50_006_091];
+
+/// Moves that are no further apart are the same, and whose is told first does not matter.
+const TIE: Decimal = Decimal::from_parts(1, 0, 0, false, 12);
 
 /// The shipped policy's horizon, which the rig judges by.
 const HORIZON: &str = "0.10";
@@ -227,7 +232,8 @@ fn compare_survival(ours: &Survival, theirs: &LedgerPool, gaps: &mut Gaps) -> Re
     if let (Some(ours), Some(theirs)) = (killer, &theirs.first_killer) {
         gaps.compare("firstKillerPrice", ours.price.get(), &theirs.price)?;
         let same_way = (ours.direction == Direction::Up) == theirs.rises;
-        if ours.symbol.as_str() != theirs.symbol || !same_way {
+        let tied = (ours.by.get() - read(&theirs.by)).abs() <= TIE;
+        if (ours.symbol.as_str() != theirs.symbol && !tied) || !same_way {
             return Err(format!("first killer: engine {ours:?}, ledger {theirs:?}"));
         }
     }

@@ -15,10 +15,10 @@ use rust_decimal::Decimal;
 
 use super::super::account::{Asset, AssetMode};
 use super::super::amount::{
-    Amount, ArithmeticError, Notional, Price, QUOTIENT_NOISE_DECIMALS, Rate, exact_add, exact_sub,
-    round,
+    Amount, ArithmeticError, Notional, Price, QUOTIENT_DECIMALS, QUOTIENT_NOISE_DECIMALS, Rate,
+    exact_add, exact_sub, round,
 };
-use super::super::collateral::{Collateral, CollateralRate, converted};
+use super::super::collateral::{Collateral, CollateralRate, converted, weighted};
 use super::super::contribution::AutoAdded;
 use super::super::liquidation::{Direction, Exposure, LiquidationPrices, Weights};
 use super::figures::{
@@ -75,7 +75,7 @@ impl<M: Members> Part<'_, M> {
         let demanded = exact_add(exact_sub(sums.slope.get(), net)?, tiers.slope)?;
         let amounts = exact_add(sums.maintenance_amount.get(), tiers.constant)?;
         Ok(CommonLine {
-            slope: exact_add(converted(net, rate)?, converted(demanded, ask)?)?,
+            slope: growth((net, rate), (demanded, ask))?,
             constant: exact_add(converted(fixed, rate)?, converted(amounts, ask)?)?,
         })
     }
@@ -91,7 +91,7 @@ impl<M: Members> Part<'_, M> {
         let demanded = exact_sub(sums.slope_highest.get(), net)?;
         let amounts = sums.maintenance_amount_highest.get();
         Ok(CommonLine {
-            slope: exact_add(converted(net, rate)?, converted(demanded, ask)?)?,
+            slope: growth((net, rate), (demanded, ask))?,
             constant: exact_add(converted(fixed, rate)?, converted(amounts, ask)?)?,
         })
     }
@@ -305,7 +305,7 @@ impl<M: Members> JointView<'_, M> {
         let mut sum = CommonLine::default();
         for part in &self.parts {
             let part = line(part)?;
-            sum.slope = exact_add(sum.slope, part.slope)?;
+            sum.slope = added(sum.slope, part.slope)?;
             sum.constant = exact_add(sum.constant, part.constant)?;
         }
         Ok(sum)
@@ -417,6 +417,26 @@ impl<M: Members> JointView<'_, M> {
         }
         Ok(worst)
     }
+}
+
+/// What an asset's part of headroom grows by: profit and requirement at their rates. A common move can
+/// be a hundred million times the marks where what grows nearly cancels, so every digit is kept that
+/// 28 hold.
+fn growth(
+    (net, rate): (Decimal, Decimal),
+    (demanded, ask): (Decimal, Decimal),
+) -> Result<Decimal, ArithmeticError> {
+    added(weighted(net, rate)?, weighted(demanded, ask)?)
+}
+
+/// A sum with every digit, or with as many as money has.
+fn added(one: Decimal, other: Decimal) -> Result<Decimal, ArithmeticError> {
+    exact_add(one, other).or_else(|_| {
+        exact_add(
+            round(one, QUOTIENT_DECIMALS),
+            round(other, QUOTIENT_DECIMALS),
+        )
+    })
 }
 
 /// A symbol's legs on the joint headroom, once with its asset as it counts now and once as it would
