@@ -15,6 +15,7 @@ mod caretaker;
 mod directory;
 mod error;
 mod intake;
+mod pending;
 mod queue;
 mod reader;
 mod record;
@@ -43,9 +44,10 @@ pub use reader::{Filter, PAGE_ROWS_MAX, Page, Reader, Verification};
 pub use record::{GENESIS, Hash, Kind, Record, Row, Summary};
 
 use crate::clock::Clock;
+use pending::Pending;
 use queue::Entrance;
 use tail::Tail;
-use writer::{Command, Pen, Pending, Unwritten, Writer};
+use writer::{Command, Pen, Unwritten, Writer};
 
 /// Largest record, in bytes.
 pub const RECORD_BYTES_MAX: usize = 1 << 20;

@@ -4,7 +4,7 @@
 //! Must not know: checkpoints (the caretaker's), queries, how rows are appended (the tail's), how
 //! records lie in the intake.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,10 +16,10 @@ use tokio::sync::oneshot;
 
 use super::directory::Lock;
 use super::error::JournalError;
-use super::intake::{Intake, frame};
+use super::pending::Pending;
 use super::queue::{Exit, Found};
 use super::record::Record;
-use super::tail::{End, Tail};
+use super::tail::Tail;
 use super::{Options, Shared, retention, schema};
 
 /// Most records in one transaction: bounds how long the first of them waits for the last.
@@ -34,10 +34,6 @@ const GATHER: Duration = Duration::from_millis(5);
 const UNHURRIED_BITE: usize = 64;
 /// How long nothing must arrive before what lies in the intake goes into the database.
 const SETTLE: Duration = Duration::from_millis(5);
-/// So many records in the intake go into the database although more arrive.
-const INTAKE_RECORDS_MAX: usize = 64;
-/// So many bytes in it do, too.
-const INTAKE_BYTES_MAX: usize = 4 << 20;
 /// How often a stalled thread looks whether the stall is over.
 const STALL_POLL: Duration = Duration::from_millis(1);
 /// The `max_page_count` that SQLite itself starts with.
@@ -59,67 +55,6 @@ pub(super) enum Command {
     Prune(Reply),
     /// Bring what lies in the intake into the database: somebody wants to read.
     Settle(SyncSender<Result<(), JournalError>>),
-}
-
-/// What lies in the intake: acknowledged, and not in the database yet.
-pub(super) struct Pending {
-    intake: Intake,
-    records: Vec<Record>,
-    bytes: usize,
-    /// Where the chain stands with all of them.
-    end: Option<End>,
-    /// The database took the last ones. While it does not, nothing is acknowledged from here.
-    settles: bool,
-}
-
-impl Pending {
-    /// Reads back what a kill left.
-    pub(super) fn open(dir: &std::path::Path, end: End) -> Result<Self, JournalError> {
-        let intake = Intake::open(dir)?;
-        let records = intake
-            .left_after(end)
-            .map_err(|error| JournalError::Storage(error.to_string()))?;
-        Ok(Self {
-            bytes: records.iter().map(Record::size_bytes).sum(),
-            intake,
-            records,
-            end: None,
-            settles: true,
-        })
-    }
-
-    fn is_full(&self) -> bool {
-        self.records.len() >= INTAKE_RECORDS_MAX || self.bytes >= INTAKE_BYTES_MAX
-    }
-
-    /// Writes records that are surely new behind those that lie here; `false` leaves all as it was.
-    fn take_in(&mut self, tail: &Tail, batch: &[(Record, Reply)]) -> bool {
-        let mut ids = BTreeSet::new();
-        let is_new =
-            |id: &str| tail.is_surely_new(id) && self.records.iter().all(|record| record.id != id);
-        let mut end = self.end.unwrap_or_else(|| tail.end());
-        let mut frames = Vec::new();
-        for (record, _) in batch {
-            let fits = ids.insert(record.id.as_str()) && is_new(&record.id);
-            end = end.followed_by(record);
-            if !fits || frame(&mut frames, record, &end).is_err() {
-                return false;
-            }
-        }
-        if self.intake.append(&frames).is_err() {
-            return false;
-        }
-        self.end = Some(end);
-        true
-    }
-
-    fn clear(&mut self) {
-        self.records.clear();
-        self.bytes = 0;
-        self.end = None;
-        self.settles = true;
-        self.intake.begin_again();
-    }
 }
 
 /// The connection that writes, with what is remembered of the journal's end.
@@ -189,7 +124,7 @@ impl Writer {
     pub(super) fn run(mut self) {
         let mut retention_due_ms = 0;
         loop {
-            let patience = if self.pending.records.is_empty() {
+            let patience = if self.pending.is_empty() {
                 TICK
             } else {
                 SETTLE
@@ -209,7 +144,7 @@ impl Writer {
                 }
                 Found::End => break,
             }
-            if self.pending.is_full() && self.pending.settles {
+            if self.pending.is_due() {
                 let _ = self.settle();
             }
             let now_ms = self.options.clock.now().boot_ms();
@@ -323,17 +258,19 @@ impl Writer {
         self.note_success(records.len(), started);
         for (record, reply) in records {
             let _ = reply.send(Ok(()));
-            self.pending.bytes = self.pending.bytes.saturating_add(record.size_bytes());
-            self.pending.records.push(record);
+            self.pending.keep(record);
         }
     }
 
     /// Only while the database takes what lies there, and nothing older waits.
     fn take_in(&mut self, records: &[(Record, Reply)]) -> bool {
-        let hindered = !self.backlog.is_empty() || !self.pending.settles || self.is_disk_full();
+        let hindered = !self.backlog.is_empty() || !self.pending.settles() || self.is_disk_full();
         let tail = self.pen.as_ref().and_then(|pen| pen.tail.as_ref());
         match tail {
-            Some(tail) if !hindered => self.pending.take_in(tail, records),
+            Some(tail) if !hindered => {
+                let batch: Vec<&Record> = records.iter().map(|(record, _)| record).collect();
+                self.pending.write(tail, &batch)
+            }
             _ => false,
         }
     }
@@ -346,16 +283,16 @@ impl Writer {
 
     /// Brings what lies in the intake into the database.
     pub(super) fn settle(&mut self) -> Result<(), JournalError> {
-        if self.pending.records.is_empty() {
+        if self.pending.is_empty() {
             return Ok(());
         }
-        let batch: Vec<&Record> = self.pending.records.iter().collect();
+        let batch: Vec<&Record> = self.pending.records().iter().collect();
         let outcome = with_pen(&self.dir, &self.options, &mut self.pen, |pen| {
             pen.at_end(|tail, connection| tail.append(connection, &batch))
         });
         match &outcome {
             Ok(()) => self.settled(),
-            Err(_) => self.pending.settles = false,
+            Err(_) => self.pending.refused(),
         }
         outcome
     }
@@ -372,7 +309,7 @@ impl Writer {
         let started = self.options.clock.now().boot_us;
         let batch: Vec<&Record> = self
             .pending
-            .records
+            .records()
             .iter()
             .chain(&self.backlog)
             .chain(records.iter().map(|(record, _)| record))
@@ -393,7 +330,7 @@ impl Writer {
             // Two with one id in the batch: written one by one, so that only the second fails.
             Err(JournalError::Duplicate(_)) => self.write_one_by_one(records, started),
             Err(error) => {
-                self.pending.settles = false;
+                self.pending.refused();
                 self.keep_for_later(records, &error);
             }
         }

@@ -79,6 +79,11 @@ pub(super) struct Stretch<'f> {
 }
 
 impl<'s, 'a> Search<'s, 'a> {
+    /// There is room for far more assessments than an answer to a check may take.
+    pub(super) const fn is_patient(&self) -> bool {
+        self.assessments_max > super::ASSESSMENTS_MAX
+    }
+
     /// Looks at the question once more, as it was asked.
     pub(super) fn new(
         desk: &'s Desk<'a>,

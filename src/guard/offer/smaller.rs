@@ -13,12 +13,32 @@ use crate::guard::verdict::{Decision, Level};
 use crate::guard::words;
 use crate::margin::change::Change;
 
+/// How many quantities between the least and what was asked a patient search tries, evenly spread,
+/// from above: what passes only in the middle lies between slopes that lead away from it.
+const EVENLY: u64 = 256;
+
+/// Numbers strictly between two, evenly spread, the greatest first.
+fn evenly(least: u64, most: u64) -> impl Iterator<Item = u64> {
+    let width = most.saturating_sub(least);
+    let at = move |part: u64| {
+        let share = u128::from(width)
+            .saturating_mul(u128::from(part))
+            .checked_div(u128::from(EVENLY));
+        let share = share.and_then(|share| u64::try_from(share).ok());
+        least.saturating_add(share.unwrap_or_default())
+    };
+    (1..EVENLY).rev().map(at)
+}
+
 impl Search<'_, '_> {
     /// The most of the question that gets a milder decision.
     pub(super) fn smaller(&self, target: Level) -> Option<Alternative> {
         let less = Less::of(self.desk, self.proposal)?;
         let with = |number| less.with(number).map(Candidate::plain);
-        let guesses = less.guesses(self.desk);
+        let mut guesses = less.guesses(self.desk);
+        if self.is_patient() {
+            guesses.extend(evenly(less.least(), less.most()));
+        }
         let stretch = Stretch {
             fails: End {
                 at: less.most(),
