@@ -12,7 +12,7 @@ use crossguard::api::server::{CheckObserver, Parts, serve};
 use crossguard::api::socket::{BoundSocket, CHECK_MODE};
 use crossguard::clock::Clock;
 use crossguard::daemon::core::PolicyInForce;
-use crossguard::daemon::{Ends, GuardHandle, spine};
+use crossguard::daemon::{Ends, GuardHandle, memory, spine};
 use crossguard::guard::policy::Policy;
 use crossguard::journal::{self, Journal, Kind, Record};
 use crossguard::telemetry::Metrics;
@@ -31,6 +31,7 @@ pub(crate) struct Guard {
 
 impl Guard {
     pub(crate) fn start() -> Self {
+        memory::keep_freed_memory();
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::machine();
         let (journal, journal_thread) =

@@ -242,11 +242,16 @@ impl Drop for Subscription {
     }
 }
 
+/// Room that most events fit into, in bytes.
+const FRAME_BYTES: usize = 1_024;
+
 /// One server-sent event: JSON on one line needs no further framing.
 fn frame<T: Serialize>(id: Option<u64>, kind: EventKind, data: &T) -> Option<Bytes> {
-    let mut bytes = Vec::with_capacity(512);
+    let mut bytes = Vec::with_capacity(FRAME_BYTES);
     if let Some(id) = id {
-        bytes.extend_from_slice(format!("id: {id}\n").as_bytes());
+        bytes.extend_from_slice(b"id: ");
+        bytes.extend_from_slice(itoa::Buffer::new().format(id).as_bytes());
+        bytes.push(b'\n');
     }
     bytes.extend_from_slice(b"event: ");
     bytes.extend_from_slice(kind.name().as_bytes());

@@ -369,7 +369,7 @@ impl Core {
         }
     }
 
-    fn answer(&mut self, ask: &Ask, judgement: Judgement, now: Now) -> Answer {
+    fn answer(&mut self, ask: &Ask, judgement: Box<Judgement>, now: Now) -> Answer {
         let decision_id = self.ids.next(now);
         let promises = !ask.dry_run && judgement.decision != Decision::Reject;
         if promises && !judgement.is_exit {
@@ -403,7 +403,7 @@ impl Core {
     }
 
     /// The account is fresh for every symbol of the question, or it is not judged.
-    fn judge(&self, ask: &Ask, now: Now) -> Result<Judgement, NotReady> {
+    fn judge(&self, ask: &Ask, now: Now) -> Result<Box<Judgement>, NotReady> {
         let symbols = ask.proposal.symbols();
         for symbol in symbols.iter().skip(1) {
             self.mirror.view(
@@ -467,7 +467,7 @@ impl Core {
         }))
     }
 
-    fn judge_blind(&self, ask: &Ask, not_ready: &NotReady) -> Judgement {
+    fn judge_blind(&self, ask: &Ask, not_ready: &NotReady) -> Box<Judgement> {
         guard::decide_blind(not_ready, &ask.proposal, &self.context(ask))
     }
 

@@ -7,6 +7,7 @@
 
 pub mod core;
 pub mod handle;
+pub mod memory;
 pub mod report;
 mod shell;
 pub mod systemd;

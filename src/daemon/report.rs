@@ -31,7 +31,7 @@ pub struct Answer {
     /// When it was made, in milliseconds since 1970 by our wall clock.
     pub time_ms: i64,
     /// The verdict.
-    pub judgement: Judgement,
+    pub judgement: Box<Judgement>,
     /// The policy it was made under.
     pub policy_fingerprint: String,
     /// Freshness of every plane.

@@ -17,10 +17,10 @@ use super::core::{Core, Input, Output, PolicyInForce, Reads};
 use super::handle::{GuardHandle, Message, QUEUE_MAX};
 use super::report::{Answer, PoolReport};
 use super::systemd::Watchdog;
-use crate::clock::Clock;
+use crate::clock::{Clock, Now};
 use crate::exchange::{Demand, Full, Note, Resync, Sink};
 use crate::guard::alarm::Transition;
-use crate::margin::account::Symbol;
+use crate::margin::account::{Asset, Symbol};
 use crate::mirror::Notice;
 use crate::mirror::event::{Event, MarkUpdate};
 
@@ -32,6 +32,9 @@ const MARKS_MAX: usize = 8_192;
 
 /// Most events that are applied before a question is looked at again.
 const EVENTS_AT_ONCE: usize = 512;
+
+/// Most facts for the metrics that are taken in one turn.
+const NOTES_AT_ONCE: usize = 64;
 
 /// How often time passes for the core, in milliseconds.
 const TICK_MS: u64 = 100;
@@ -60,12 +63,14 @@ pub trait Audience: Send {
     fn tick(&mut self, core: &Core, clock: &Clock);
 }
 
-/// What the exchange client writes into.
+/// What the exchange client writes into. One bell for all of it: the spine looks at every queue when
+/// it rings, and listens to nothing else of the exchange.
 #[derive(Debug)]
 pub struct Exchange {
     events: mpsc::Sender<Event>,
     notes: mpsc::Sender<Note>,
     marks: Marks,
+    bell: Arc<Notify>,
 }
 
 /// Marks that the core has not seen yet, in the order they came. While the core keeps up they are
@@ -73,7 +78,6 @@ pub struct Exchange {
 #[derive(Debug, Clone, Default)]
 struct Marks {
     waiting: Arc<Mutex<Vec<MarkUpdate>>>,
-    filled: Arc<Notify>,
 }
 
 impl Marks {
@@ -83,12 +87,12 @@ impl Marks {
             keep_latest(&mut waiting);
         }
         waiting.push(mark);
-        drop(waiting);
-        self.filled.notify_one();
     }
 
-    fn take(&self) -> Vec<MarkUpdate> {
-        std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Swaps what waits with an empty list, so that both lists are used again and again.
+    fn swap(&self, empty: &mut Vec<MarkUpdate>) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::swap(&mut *waiting, empty);
     }
 }
 
@@ -107,16 +111,20 @@ fn keep_latest(waiting: &mut Vec<MarkUpdate>) {
 
 impl Sink for Exchange {
     fn event(&self, event: Event) -> Result<(), Full> {
-        self.events.try_send(event).map_err(|_| Full)
+        let sent = self.events.try_send(event).map_err(|_| Full);
+        self.bell.notify_one();
+        sent
     }
 
     fn mark(&self, mark: MarkUpdate) {
         self.marks.put(mark);
+        self.bell.notify_one();
     }
 
     fn note(&self, note: Note) {
         // A note that finds no room is only a fact less in the metrics.
         drop(self.notes.try_send(note));
+        self.bell.notify_one();
     }
 }
 
@@ -128,6 +136,9 @@ pub struct Spine {
     events: mpsc::Receiver<Event>,
     notes: mpsc::Receiver<Note>,
     marks: Marks,
+    /// Marks on their way from the queue to the core; empty between two steps.
+    marks_in_hand: Vec<MarkUpdate>,
+    bell: Arc<Notify>,
     demand: watch::Sender<Demand>,
     audience: Box<dyn Audience>,
     replies: BTreeMap<u64, oneshot::Sender<Box<Answer>>>,
@@ -161,10 +172,12 @@ pub fn spine(
         ..Demand::default()
     });
     let marks = Marks::default();
+    let bell = Arc::new(Notify::new());
     let exchange = Arc::new(Exchange {
         events: event_sender,
         notes: note_sender,
         marks: marks.clone(),
+        bell: Arc::clone(&bell),
     });
     let spine = Spine {
         core: Core::new(in_force, seed),
@@ -173,6 +186,8 @@ pub fn spine(
         events,
         notes,
         marks,
+        marks_in_hand: Vec::new(),
+        bell,
         demand: demand_sender,
         audience,
         replies: BTreeMap::new(),
@@ -194,7 +209,7 @@ pub fn spine(
 impl Spine {
     /// Puts the guard on a rung before it runs: the one it stood on when it last ended.
     pub fn begin_on(&mut self, input: Input) {
-        self.step(input);
+        self.step(input, self.clock.now());
     }
 
     /// Serves until shutdown or until no door is left.
@@ -207,15 +222,13 @@ impl Spine {
             tokio::select! {
                 biased;
                 () = &mut stopped => return,
-                Some(event) = self.events.recv() => self.take_events(event),
-                () = self.marks.filled.notified() => self.take_marks(),
+                () = self.bell.notified() => self.listen(),
                 message = self.messages.recv() => match message {
                     Some(message) => self.serve(message),
                     None => return,
                 },
-                Some(note) = self.notes.recv() => self.audience.note(&note),
                 _ = ticks.tick() => {
-                    self.step(Input::Tick);
+                    self.step(Input::Tick, self.clock.now());
                     self.audience.tick(&self.core, &self.clock);
                     watchdog.feed(&self.clock);
                 }
@@ -223,27 +236,48 @@ impl Spine {
         }
     }
 
-    fn take_events(&mut self, first: Event) {
-        self.step(Input::Event(first));
-        for _ in 1..EVENTS_AT_ONCE {
-            match self.events.try_recv() {
-                Ok(event) => self.step(Input::Event(event)),
+    /// What the exchange told: account and orders, then marks, then facts for the metrics. What is too
+    /// much for one turn rings the bell again.
+    fn listen(&mut self) {
+        let more = self.take_events();
+        self.take_marks();
+        for _ in 0..NOTES_AT_ONCE {
+            match self.notes.try_recv() {
+                Ok(note) => self.audience.note(&note),
                 Err(_) => break,
             }
         }
+        if more || !self.notes.is_empty() {
+            self.bell.notify_one();
+        }
+    }
+
+    /// True when there may be more.
+    fn take_events(&mut self) -> bool {
+        for _ in 0..EVENTS_AT_ONCE {
+            match self.events.try_recv() {
+                Ok(event) => self.step(Input::Event(event), self.clock.now()),
+                Err(_) => return false,
+            }
+        }
+        true
     }
 
     fn take_marks(&mut self) {
-        let mut changed = std::collections::BTreeSet::new();
-        for mark in self.marks.take() {
+        let mut changed: Vec<Asset> = Vec::new();
+        let mut marks = std::mem::take(&mut self.marks_in_hand);
+        self.marks.swap(&mut marks);
+        for mark in marks.drain(..) {
             let now = self.clock.now();
             for output in self.core.step(Input::Event(Event::Mark(mark)), now) {
                 match output {
-                    Output::Marked(pool) => drop(changed.insert(pool)),
+                    Output::Marked(pool) if changed.contains(&pool) => {}
+                    Output::Marked(pool) => changed.push(pool),
                     other => self.carry_out(other),
                 }
             }
         }
+        self.marks_in_hand = marks;
         for pool in changed {
             self.carry_out(Output::Marked(pool));
         }
@@ -257,10 +291,10 @@ impl Spine {
                 ask.ticket = self.next_ticket;
                 self.next_ticket = self.next_ticket.wrapping_add(1);
                 self.replies.insert(ask.ticket, reply);
-                self.step(Input::Check(ask));
+                self.step(Input::Check(ask), now);
             }
             Message::Change { input, done } => {
-                self.step(input);
+                self.step(input, now);
                 let _ = done.send(());
             }
             Message::Account(reply) => drop(reply.send(self.core.account_report(now))),
@@ -277,8 +311,8 @@ impl Spine {
         }
     }
 
-    fn step(&mut self, input: Input) {
-        let outputs = self.core.step(input, self.clock.now());
+    fn step(&mut self, input: Input, now: Now) {
+        let outputs = self.core.step(input, now);
         for output in outputs {
             self.carry_out(output);
         }
@@ -362,7 +396,8 @@ mod tests {
             marks.put(mark("AUSDT", event_ms));
         }
         marks.put(mark("BUSDT", 7));
-        let waiting = marks.take();
+        let mut waiting = Vec::new();
+        marks.swap(&mut waiting);
         let left: Vec<_> = waiting
             .iter()
             .map(|m| (m.symbol.as_str(), m.event_ms))

@@ -27,8 +27,12 @@ use crate::mirror::event::LossCause;
 /// The largest message of a stream, in bytes.
 const MESSAGE_SIZE_MAX: usize = 1024 * 1024;
 
-/// A message of the whole market is larger: about 500 rows of 250 bytes today.
-const BUFFER_SIZE: usize = 64 * 1024;
+/// Most bytes of one read. The library clears so much memory before every read, and nearly every
+/// message is a mark of 200 bytes; one of the whole market (500 rows of 250 bytes) takes several reads.
+const READ_SIZE_BYTES: usize = 8 * 1024;
+
+/// Most bytes that wait to be sent.
+const WRITE_SIZE_BYTES_MAX: usize = 64 * 1024;
 
 /// Unacknowledged bytes older than this end the connection (the kernel's own limit is minutes).
 const TCP_USER_TIMEOUT_MS: u32 = 20_000;
@@ -165,9 +169,9 @@ async fn upgrade(address: &str, bytes: Box<dyn Bytes>, host: &str) -> Result<Soc
         .into_client_request()
         .map_err(|_| ConnectError::new(format!("{host}: is no WebSocket address")))?;
     let config = WebSocketConfig::default()
-        .read_buffer_size(BUFFER_SIZE)
+        .read_buffer_size(READ_SIZE_BYTES)
         .write_buffer_size(0)
-        .max_write_buffer_size(BUFFER_SIZE)
+        .max_write_buffer_size(WRITE_SIZE_BYTES_MAX)
         .max_message_size(Some(MESSAGE_SIZE_MAX))
         .max_frame_size(Some(MESSAGE_SIZE_MAX));
     let connected = tokio_tungstenite::client_async_with_config(request, bytes, Some(config)).await;

@@ -57,7 +57,7 @@ pub struct Context<'a> {
 
 /// Judges a proposal when the planes it needs are fresh.
 #[must_use]
-pub fn decide(view: &LiveView<'_>, proposal: &Proposal, context: &Context<'_>) -> Judgement {
+pub fn decide(view: &LiveView<'_>, proposal: &Proposal, context: &Context<'_>) -> Box<Judgement> {
     let desk = Desk::new(view, context);
     let mut judgement = judge(&desk, proposal);
     let wanted = context.detail == Detail::Full && !judgement.is_exit;
@@ -76,9 +76,9 @@ pub fn decide(view: &LiveView<'_>, proposal: &Proposal, context: &Context<'_>) -
     judgement
 }
 
-fn judge(desk: &Desk<'_>, proposal: &Proposal) -> Judgement {
+fn judge(desk: &Desk<'_>, proposal: &Proposal) -> Box<Judgement> {
     let (view, context) = (desk.view, desk.context);
-    let mut judgement = empty(context.ladder);
+    let mut judgement = Box::new(empty(context.ladder));
     judgement.findings.extend(
         unsupported(view)
             .map(|message| rules::plain(Code::UnsupportedAccount, proposal.symbol(), message)),
@@ -113,13 +113,17 @@ fn unsupported(view: &LiveView<'_>) -> Option<String> {
 /// Judges a proposal when a plane it needs is not fresh: an exit passes with a warning, everything
 /// else is rejected, and every stale plane is named.
 #[must_use]
-pub fn decide_blind(not_ready: &NotReady, proposal: &Proposal, context: &Context<'_>) -> Judgement {
-    let mut judgement = Judgement {
+pub fn decide_blind(
+    not_ready: &NotReady,
+    proposal: &Proposal,
+    context: &Context<'_>,
+) -> Box<Judgement> {
+    let mut judgement = Box::new(Judgement {
         is_exit: proposal.only_reduces(),
         certainty: Certainty::Unknown,
         orders: proposal.orders().iter().map(blind_order).collect(),
         ..empty(context.ladder)
-    };
+    });
     for status in &not_ready.planes {
         let reason = status.reason.clone().unwrap_or_default();
         let message = format!(
@@ -190,7 +194,7 @@ const fn empty(ladder: Ladder) -> Judgement {
 }
 
 /// Softens the findings of an exit, orders them by precedence, and draws the conclusion.
-fn conclude(mut judgement: Judgement, proposal: &Proposal) -> Judgement {
+fn conclude(mut judgement: Box<Judgement>, proposal: &Proposal) -> Box<Judgement> {
     if judgement.is_exit {
         for finding in &mut judgement.findings {
             finding.level = Level::Warn;
@@ -310,6 +314,7 @@ fn look_at_pools(
             change: proposal.change(),
             symbols: &symbols,
             when: when(proposal),
+            measured: false,
         };
         if is_told && desk.context.detail != Detail::Brief {
             judgement.before = Some(desk.as_it_is(asset)?);

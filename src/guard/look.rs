@@ -53,6 +53,8 @@ pub(super) struct Question<'q> {
     /// Contracts whose limits hold and whose positions are judged by themselves.
     pub symbols: &'q [&'q Symbol],
     pub when: When,
+    /// How hard it strains the limits is asked for too: only searches do.
+    pub measured: bool,
 }
 
 /// What was seen.
@@ -87,7 +89,8 @@ pub(super) fn look<'a>(
     depth: Depth,
 ) -> Result<Look<'a>, Unknown> {
     let context = desk.context;
-    let limits = Limits::new(context.policy, context.client, question.symbols);
+    let limits =
+        Limits::new(context.policy, context.client, question.symbols).measured(question.measured);
     let base = desk.stage(question.asset, question.steps)?;
     let mut what_if = base.clone();
     let mut findings = Vec::new();
@@ -127,7 +130,7 @@ pub(super) fn look<'a>(
     }
     let mut look = Look {
         findings,
-        strain: limits.strain.get(),
+        strain: limits.strain(),
         orders,
         what_if,
         after,
@@ -180,7 +183,7 @@ fn beyond(
     }
     desk.count(Desk::scenarios_cost(look.stress.len()));
     look.worst = Some(worst);
-    look.strain = limits.strain.get();
+    look.strain = limits.strain();
     Ok(())
 }
 
@@ -225,7 +228,8 @@ fn one_by_one(
             Some(order_cost(&state, mode, intent, &filled).map_err(missing)?)
         };
         let own = [symbol];
-        let own_limits = Limits::new(limits.policy, limits.client, &own);
+        let own_limits =
+            Limits::new(limits.policy, limits.client, &own).measured(limits.is_measured());
         let case = OrderCase {
             limits: &own_limits,
             intent,
@@ -242,7 +246,7 @@ fn one_by_one(
         };
         let found: Vec<Finding> = ORDER_RULES.iter().filter_map(|rule| rule(&case)).collect();
         own_limits.note_undegreed(&found);
-        limits.take_strain(own_limits.strain.get());
+        limits.take_strain(own_limits.strain());
         if let Some(cost) = cost {
             available = available.minus(cost.cost)?.max(Amount::ZERO);
         }
@@ -288,7 +292,7 @@ fn touched(
     question: &Question<'_>,
     what_if: &WhatIf<'_>,
 ) -> Result<Vec<Touched>, Unknown> {
-    let mut touched = Vec::new();
+    let mut touched = Vec::with_capacity(question.symbols.len());
     for symbol in question.symbols {
         let asset = what_if
             .state(symbol.as_str())

@@ -57,7 +57,8 @@ pub(super) struct Limits<'a> {
     pub client: Option<&'a str>,
     /// The contracts it touches: the strictest of their limits holds.
     pub symbols: &'a [&'a Symbol],
-    pub strain: Cell<Strain>,
+    /// `None` while nobody asks how hard: a verdict needs no degrees, a search lives by them.
+    strain: Option<Cell<Strain>>,
 }
 
 /// A limit that a value breaks.
@@ -77,8 +78,26 @@ impl<'a> Limits<'a> {
             policy,
             client,
             symbols,
-            strain: Cell::default(),
+            strain: None,
         }
+    }
+
+    /// The same, noting how hard each value strains them if that is wanted.
+    pub(super) fn measured(self, wanted: bool) -> Self {
+        Self {
+            strain: wanted.then(Cell::default),
+            ..self
+        }
+    }
+
+    /// Somebody asks how hard.
+    pub(super) const fn is_measured(&self) -> bool {
+        self.strain.is_some()
+    }
+
+    /// How hard they are strained so far; nothing where nobody asks.
+    pub(super) fn strain(&self) -> Strain {
+        self.strain.as_ref().map(Cell::get).unwrap_or_default()
     }
 
     /// Compares a value with the limits of a key and notes how hard it strains them.
@@ -106,7 +125,7 @@ impl<'a> Limits<'a> {
         let strain = |threshold: Option<Decimal>| {
             threshold.map_or(Decimal::ZERO, |threshold| strain_on(key, value, threshold))
         };
-        self.strained(Strain {
+        self.strained(|| Strain {
             warn: strain(limit.warn),
             reject: strain(limit.reject),
         });
@@ -127,22 +146,24 @@ impl<'a> Limits<'a> {
 
     /// Notes a value against a bound of the exchange, which always rejects.
     pub(super) fn strained_by(&self, value: Decimal, bound: Decimal) {
-        let strain = if bound > Decimal::ZERO {
-            quotient(value, bound).unwrap_or(BROKEN)
-        } else if value > Decimal::ZERO {
-            BROKEN
-        } else {
-            Decimal::ZERO
-        };
-        self.strained(Strain {
-            warn: strain,
-            reject: strain,
+        self.strained(|| {
+            let strain = if bound > Decimal::ZERO {
+                quotient(value, bound).unwrap_or(BROKEN)
+            } else if value > Decimal::ZERO {
+                BROKEN
+            } else {
+                Decimal::ZERO
+            };
+            Strain {
+                warn: strain,
+                reject: strain,
+            }
         });
     }
 
     /// Notes a rule that is broken and knows no degrees.
     pub(super) fn broken(&self, level: Level) {
-        self.strained(Strain {
+        self.strained(|| Strain {
             warn: BROKEN,
             reject: match level {
                 Level::Warn => Decimal::ZERO,
@@ -154,7 +175,7 @@ impl<'a> Limits<'a> {
     /// Notes findings that nothing explains which is strained so far.
     pub(super) fn note_undegreed(&self, findings: &[Finding]) {
         for finding in findings.iter().filter(|finding| finding.value.is_none()) {
-            if self.strain.get().reject <= Decimal::ONE {
+            if self.strain().reject <= Decimal::ONE {
                 self.broken(finding.level);
             }
         }
@@ -162,7 +183,7 @@ impl<'a> Limits<'a> {
 
     /// Notes a value against 1 for a decision of this level.
     pub(super) fn strained_at(&self, level: Level, value: Decimal) {
-        self.strained(Strain {
+        self.strained(|| Strain {
             warn: value,
             reject: match level {
                 Level::Warn => Decimal::ZERO,
@@ -173,11 +194,13 @@ impl<'a> Limits<'a> {
 
     /// Notes what a part of the question strains.
     pub(super) fn take_strain(&self, strain: Strain) {
-        self.strained(strain);
+        self.strained(|| strain);
     }
 
-    fn strained(&self, by: Strain) {
-        self.strain.set(self.strain.get().and(by));
+    fn strained(&self, by: impl FnOnce() -> Strain) {
+        if let Some(strain) = &self.strain {
+            strain.set(strain.get().and(by()));
+        }
     }
 
     /// A finding about a value beyond its limit.

@@ -123,55 +123,72 @@ impl<'de> Deserialize<'de> for Figure {
 /// Writes a decimal in plain notation without trailing zeros. Answers hold a hundred of these, so
 /// the digits are written straight into a buffer instead of through the formatting machinery.
 fn plain(value: Decimal, buffer: &mut [u8; TEXT_LENGTH_MAX]) -> &str {
-    let mut scale = value.scale();
-    let mut mantissa = value.mantissa().unsigned_abs();
-    if mantissa == 0 {
-        return "0";
-    }
-    let mut start = TEXT_LENGTH_MAX;
-    let mut put = |digit: u8| {
-        start -= 1;
-        buffer[start] = digit;
+    let mantissa = value.mantissa().unsigned_abs();
+    let mut digits = itoa::Buffer::new();
+    let (digits, decimals) = match u64::try_from(mantissa) {
+        Ok(mantissa) => {
+            let (mantissa, decimals) = without_zeros(mantissa, value.scale());
+            (digits.format(mantissa), decimals)
+        }
+        Err(_) => {
+            let value = value.normalize();
+            (
+                digits.format(value.mantissa().unsigned_abs()),
+                value.scale(),
+            )
+        }
     };
-    let mut written = false;
-    let mut point_pending = scale > 0;
-    while mantissa > 0 || point_pending {
-        let (rest, digit) = split(mantissa);
-        mantissa = rest;
-        if scale > 0 {
-            scale -= 1;
-            if digit != 0 || written {
-                put(b'0' + digit);
-                written = true;
-            }
-            if scale == 0 {
-                if written {
-                    put(b'.');
-                }
-                point_pending = false;
-                if mantissa == 0 {
-                    put(b'0');
-                }
-            }
-        } else {
-            put(b'0' + digit);
+    let decimals = usize::try_from(decimals).unwrap_or_default();
+    let mut text = Text { buffer, length: 0 };
+    if value.is_sign_negative() && mantissa != 0 {
+        text.put("-");
+    }
+    match digits.len().checked_sub(decimals) {
+        _ if decimals == 0 => text.put(digits),
+        None | Some(0) => {
+            text.put("0.");
+            text.put(&ZEROS[..decimals.saturating_sub(digits.len()).min(ZEROS.len())]);
+            text.put(digits);
+        }
+        Some(whole) => {
+            let (whole, fraction) = digits.split_at(whole);
+            text.put(whole);
+            text.put(".");
+            text.put(fraction);
         }
     }
-    if value.is_sign_negative() {
-        put(b'-');
-    }
-    std::str::from_utf8(&buffer[start..]).unwrap_or_default()
+    text.read()
 }
 
-/// The last digit and the rest; wide division only where it is needed.
-fn split(mantissa: u128) -> (u128, u8) {
-    let digit = |rest: u64| u8::try_from(rest).unwrap_or(0);
-    match u64::try_from(mantissa) {
-        Ok(narrow) => (u128::from(narrow / 10), digit(narrow % 10)),
-        Err(_) => (
-            mantissa / 10,
-            digit(u64::try_from(mantissa % 10).unwrap_or(0)),
-        ),
+/// As many as a fraction can begin with.
+const ZEROS: &str = "0000000000000000000000000000";
+
+/// A fraction's trailing zeros taken off.
+const fn without_zeros(mut mantissa: u64, mut decimals: u32) -> (u64, u32) {
+    while decimals > 0 && mantissa.is_multiple_of(10) {
+        mantissa /= 10;
+        decimals -= 1;
+    }
+    (mantissa, decimals)
+}
+
+struct Text<'b> {
+    buffer: &'b mut [u8; TEXT_LENGTH_MAX],
+    length: usize,
+}
+
+impl<'b> Text<'b> {
+    fn put(&mut self, part: &str) {
+        let end = self.length.saturating_add(part.len());
+        if let Some(place) = self.buffer.get_mut(self.length..end) {
+            place.copy_from_slice(part.as_bytes());
+            self.length = end;
+        }
+    }
+
+    fn read(self) -> &'b str {
+        let written = self.buffer.get(..self.length).unwrap_or_default();
+        std::str::from_utf8(written).unwrap_or_default()
     }
 }
 

@@ -119,6 +119,8 @@ where
         .max_headers(HEADERS_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
         .auto_date_header(false)
+        // Answers are short: one piece costs the system less than a list of pieces.
+        .writev(false)
         .serve_connection(TokioIo::new(heard), service);
     let mut connection = std::pin::pin!(connection);
     // How a connection ends is the other side's affair.

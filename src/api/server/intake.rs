@@ -26,15 +26,15 @@ const HOSTS: [&str; 7] = [
 pub(super) fn admit(headers: &HeaderMap) -> Result<(), Refusal> {
     const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
     let forbidden = |message: &str| Err(Refusal::new(ErrorCode::Forbidden, message));
-    for name in [ORIGIN, REFERER, FETCH_SITE] {
-        if headers.contains_key(&name) {
+    let mut host = None;
+    for (name, value) in headers {
+        if *name == HOST {
+            if host.replace(value).is_some() {
+                return forbidden("More than one Host.");
+            }
+        } else if [ORIGIN, REFERER, FETCH_SITE].contains(name) {
             return forbidden("Requests of web pages are not answered.");
         }
-    }
-    let mut hosts = headers.get_all(HOST).iter();
-    let host = hosts.next();
-    if hosts.next().is_some() {
-        return forbidden("More than one Host.");
     }
     let is_known = host.is_none_or(|host| host.to_str().is_ok_and(is_local));
     if is_known {

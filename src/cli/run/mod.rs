@@ -25,7 +25,7 @@ use crate::api::record::Peer;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::daemon::core::PolicyInForce;
-use crate::daemon::systemd;
+use crate::daemon::{memory, systemd};
 use crate::exchange::{self, Credentials, Environment};
 use crate::telemetry::{self, Format};
 
@@ -54,6 +54,7 @@ pub(super) fn run(args: &RunArgs) -> Exit {
     }
     telemetry::install_panic_hook();
     keep_memory_private();
+    memory::keep_freed_memory();
     match serve(args, config, passed) {
         Ok(()) => Exit::Allow,
         Err(error) => {

@@ -80,6 +80,7 @@ impl Scene<'_> {
             change: None,
             symbols: self.symbols,
             when: When::Now,
+            measured: true,
         };
         look(desk, &question, depth)
     }

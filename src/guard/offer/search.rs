@@ -168,6 +168,7 @@ impl<'s, 'a> Search<'s, 'a> {
             change: proposal.change(),
             symbols: &symbols,
             when: when(proposal),
+            measured: true,
         };
         let look = look(self.desk, &question, depth)?;
         let is_exit = passes_as_exit(self.desk.view, proposal, &look.findings);

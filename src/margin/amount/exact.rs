@@ -261,10 +261,17 @@ fn round_narrow(value: Decimal, decimals: u32) -> Option<Decimal> {
 #[must_use]
 pub fn cut(value: Decimal) -> Decimal {
     if value.scale() <= PRINTED_DECIMALS {
-        value
-    } else {
-        value.trunc_with_scale(PRINTED_DECIMALS)
+        return value;
     }
+    cut_narrow(value).unwrap_or_else(|| value.trunc_with_scale(PRINTED_DECIMALS))
+}
+
+/// The same of a number of one word.
+fn cut_narrow(value: Decimal) -> Option<Decimal> {
+    let mantissa = i64::try_from(value.mantissa()).ok()?;
+    let dropped = power(value.scale().checked_sub(PRINTED_DECIMALS)?)?;
+    let kept = mantissa.checked_div(i64::try_from(dropped).ok()?)?;
+    Some(Decimal::new(kept, PRINTED_DECIMALS))
 }
 
 /// [`cut`] for figures that contain quotients: their noise beyond [`QUOTIENT_NOISE_DECIMALS`] is
