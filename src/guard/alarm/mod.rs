@@ -18,6 +18,7 @@ mod remedy;
 pub mod rule;
 pub mod seen;
 pub mod state;
+mod surely;
 mod trend;
 mod words;
 
