@@ -112,7 +112,7 @@ pub(super) fn notify(notification: &Notification) {
         .stderr(Stdio::null())
         .spawn();
     let problem = match started {
-        Ok(child) => wait(child),
+        Ok(child) => wait(child, DEADLINE),
         Err(error) => Some(format!("cannot be run: {error}")),
     };
     if let Some(problem) = problem {
@@ -121,22 +121,66 @@ pub(super) fn notify(notification: &Notification) {
 }
 
 /// What went wrong, if anything did. A desktop that does not answer holds up no further alert.
-fn wait(mut child: Child) -> Option<String> {
+fn wait(mut child: Child, deadline: Duration) -> Option<String> {
     let mut waited = Duration::ZERO;
     loop {
         match child.try_wait() {
             Ok(Some(status)) if status.success() => return None,
             Ok(Some(status)) => return Some(format!("failed: {status}")),
             Err(error) => return Some(format!("is lost: {error}")),
-            Ok(None) if waited >= DEADLINE => {
+            Ok(None) if waited >= deadline => {
                 drop(child.kill());
                 drop(child.wait());
-                return Some(format!("took longer than {} s", DEADLINE.as_secs()));
+                return Some(format!("took longer than {} s", deadline.as_secs()));
             }
             Ok(None) => {
                 std::thread::sleep(POLL);
                 waited = waited.saturating_add(POLL);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_desktop_that_does_not_answer_is_left_and_one_that_fails_is_told() {
+        let run = |words: &[&str]| Command::new(words[0]).args(&words[1..]).spawn().unwrap();
+        let problem = wait(run(&["sleep", "600"]), Duration::ZERO);
+        assert_eq!(problem.as_deref(), Some("took longer than 0 s"));
+        let problem = wait(run(&["false"]), DEADLINE).unwrap();
+        assert!(problem.starts_with("failed: "), "{problem}");
+        assert_eq!(wait(run(&["true"]), DEADLINE), None);
+    }
+
+    #[test]
+    fn what_was_missed_is_one_notification_without_markup_or_escapes() {
+        let line = |index: usize, state: &str| AlertLine {
+            id: format!("a{index}"),
+            state: state.to_owned(),
+            rule: "unguarded_order".to_owned(),
+            severity: "critical".to_owned(),
+            symbol: Some(format!("S{index}USDT")),
+            what: "\u{1b}[2J<b>x</b>".to_owned(),
+            ..AlertLine::default()
+        };
+        let lines: Vec<AlertLine> = (0..40).map(|index| line(index, "firing")).collect();
+        let rest: Vec<&AlertLine> = lines.iter().skip(1).collect();
+        let one = Notification::of_missed(&lines[0], &rest);
+        assert_eq!(
+            one.title,
+            "crossguard: CRITICAL: unguarded order, S0USDT (+39)"
+        );
+        assert_eq!(one.body.lines().count(), LINES_MAX + 1, "{}", one.body);
+        assert!(
+            one.body.ends_with("… and 28 more: crossguard alerts"),
+            "{}",
+            one.body
+        );
+        assert!(!one.body.contains('\u{1b}'), "{}", one.body);
+        let over = Notification::of_missed(&line(1, "resolved"), &[]);
+        assert_eq!(over.title, "crossguard: over: unguarded order, S1USDT");
     }
 }

@@ -17,6 +17,9 @@ use crate::api::protocol::notice::{AlertEvent, MessageEvent};
 /// How long to wait before the daemon is looked for again.
 const AGAIN: Duration = Duration::from_secs(2);
 
+/// Most alerts that are remembered as told.
+const TOLD_MAX: usize = 1_000;
+
 /// From the mildest.
 const SEVERITIES: [&str; 3] = ["info", "warning", "critical"];
 
@@ -249,6 +252,10 @@ impl Follower {
             return false;
         }
         self.forget(id);
+        // Ends of events are not told: what is oldest is over.
+        if self.told.len() >= TOLD_MAX {
+            self.told.remove(0);
+        }
         self.told.push(told);
         true
     }
