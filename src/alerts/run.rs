@@ -361,8 +361,10 @@ impl Desk {
                 for sentence in self.manager.learn_names(names.clone()) {
                     (self.say)(sentence);
                 }
-                self.names = Some(names);
-                self.say_unmatched();
+                if self.names.as_ref() != Some(&names) {
+                    self.names = Some(names);
+                    self.say_unmatched();
+                }
             }
             Ask::Test(reply) => {
                 let message = Message {
