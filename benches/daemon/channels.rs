@@ -132,6 +132,7 @@ impl Dead {
             let options = ChannelOptions {
                 name: format!("dead-{index}"),
                 severity: Severity::Info,
+                matching: None,
                 only_escalations: false,
                 per_minute: 600,
             };
@@ -149,6 +150,7 @@ impl Dead {
             restored: Restored::default(),
             keep: Box::new(|_, _| {}),
             follow: Box::new(|_| {}),
+            active: Box::new(|_| {}),
             count: Arc::new(|_, _| {}),
             say: Box::new(|_| {}),
         };

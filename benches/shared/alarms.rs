@@ -43,6 +43,7 @@ pub(crate) fn run() {
     println!(
         "\nalarms: {SYMBOLS} symbols, {HELD} held, {ORDERS} working orders (us, median of the rounds)"
     );
+    let floors = alarms.floors();
     let core = &account.core;
     let assess = || {
         black_box(core.account_report(now));
@@ -53,9 +54,9 @@ pub(crate) fn run() {
     for _ in 0..15 {
         let mut costs = vec![nanos(20, assess)];
         for depth in depths {
-            let seen = observe(&view, &policy, depth);
+            let seen = observe(&view, &policy, depth, floors);
             costs.push(nanos(20, || {
-                drop(black_box(observe(&view, &policy, depth)));
+                drop(black_box(observe(&view, &policy, depth, floors)));
             }));
             costs.push(nanos(20, || judge(&mut alarms, &seen, &view)));
         }

@@ -11,8 +11,9 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use tokio::sync::Notify;
 
+use super::matcher::Matcher;
 use super::model::{Message, Occasion};
-use super::render::for_severity;
+use super::render::for_channel;
 use super::send::{Outcome, Target};
 use crate::clock::Clock;
 use crate::guard::alarm::Severity;
@@ -36,6 +37,8 @@ pub struct ChannelOptions {
     pub name: String,
     /// The least severity it is told of.
     pub severity: Severity,
+    /// The alerts it is told of; `None`: all.
+    pub matching: Option<Matcher>,
     /// It is told only what nobody acknowledged.
     pub only_escalations: bool,
     /// Most messages in a minute.
@@ -53,6 +56,8 @@ pub struct ChannelState {
     pub delivered: u64,
     /// Messages that were given up, or refused for what they are.
     pub failed: u64,
+    /// Attempts that failed for now.
+    pub retried: u64,
     /// Messages that found no room.
     pub dropped: u64,
     /// Messages that wait.
@@ -66,16 +71,47 @@ pub struct ChannelState {
 /// What a channel and its owner share.
 #[derive(Debug)]
 struct Shared {
-    queue: Mutex<VecDeque<Message>>,
+    /// What waits, and what is being delivered.
+    queue: Mutex<Queue>,
     filled: Notify,
     state: Mutex<ChannelState>,
 }
 
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: VecDeque<Message>,
+    /// It leaves when its fate is known: whoever takes the channel over takes it, too.
+    current: Option<Message>,
+}
+
+impl Queue {
+    /// The next message, which is being delivered from now on.
+    fn begin(&mut self) -> Option<Message> {
+        self.current = self.waiting.pop_front();
+        self.current.clone()
+    }
+
+    fn take_all(&mut self) -> VecDeque<Message> {
+        let mut all = std::mem::take(&mut self.waiting);
+        if let Some(current) = self.current.take() {
+            all.push_front(current);
+        }
+        all
+    }
+}
+
 /// The owner's end of a channel.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Channel {
     options: ChannelOptions,
     shared: Arc<Shared>,
+    count: Count,
+}
+
+impl std::fmt::Debug for Channel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Channel({})", self.options.name)
+    }
 }
 
 /// Told of every outcome, for metrics: channel, result.
@@ -111,9 +147,14 @@ impl Channel {
             target,
             clock,
             zone,
+            count: Arc::clone(&count),
+        };
+        let channel = Self {
+            options,
+            shared,
             count,
         };
-        (Self { options, shared }, worker.run())
+        (channel, worker.run())
     }
 
     /// Its name.
@@ -130,8 +171,8 @@ impl Channel {
 
     /// Takes over what waits in another one, and how that fared.
     pub fn take_over(&self, other: &Self) {
-        let waiting = std::mem::take(&mut *locked(&other.shared.queue));
-        locked(&self.shared.queue).extend(waiting);
+        let waiting = locked(&other.shared.queue).take_all();
+        locked(&self.shared.queue).waiting.extend(waiting);
         let fared = locked(&other.shared.state).clone();
         let mut state = locked(&self.shared.state);
         *state = ChannelState {
@@ -146,7 +187,12 @@ impl Channel {
     /// How it fares.
     #[must_use]
     pub fn state(&self) -> ChannelState {
-        let queued = locked(&self.shared.queue).len();
+        let queue = locked(&self.shared.queue);
+        let queued = queue
+            .waiting
+            .len()
+            .saturating_add(usize::from(queue.current.is_some()));
+        drop(queue);
         ChannelState {
             queued,
             ..locked(&self.shared.state).clone()
@@ -159,16 +205,18 @@ impl Channel {
         if self.options.only_escalations && !is_loud {
             return;
         }
-        let Some(message) = for_severity(message, self.options.severity) else {
+        let matching = self.options.matching.as_ref();
+        let Some(message) = for_channel(message, self.options.severity, matching) else {
             return;
         };
         let mut queue = locked(&self.shared.queue);
-        if queue.len() >= QUEUE_MAX {
-            queue.pop_front();
+        if queue.waiting.len() >= QUEUE_MAX {
+            queue.waiting.pop_front();
             let mut state = locked(&self.shared.state);
             state.dropped = state.dropped.saturating_add(1);
+            (self.count)(&self.options.name, "dropped");
         }
-        queue.push_back(message);
+        queue.waiting.push_back(message);
         drop(queue);
         self.shared.filled.notify_one();
     }
@@ -187,9 +235,12 @@ struct Worker {
 impl Worker {
     async fn run(mut self) {
         loop {
-            let next = locked(&self.shared.queue).pop_front();
+            let next = locked(&self.shared.queue).begin();
             match next {
-                Some(message) => self.deliver(message).await,
+                Some(message) => {
+                    self.deliver(message).await;
+                    locked(&self.shared.queue).current = None;
+                }
                 None => self.shared.filled.notified().await,
             }
         }
@@ -197,7 +248,7 @@ impl Worker {
 
     async fn deliver(&mut self, message: Message) {
         let began = self.clock.now();
-        let mut pause_ms = BACKOFF_MS.0;
+        let mut backoff = Backoff::new();
         loop {
             let wait_ms = self.pace.wait_ms(self.clock.now().boot_ms());
             tokio::time::sleep(millis(wait_ms)).await;
@@ -209,14 +260,18 @@ impl Worker {
                     if is_old {
                         return self.note(Err(format!("given up: {why}")));
                     }
-                    locked(&self.shared.state).error = Some(why);
+                    self.note_retry(why);
                     (self.count)(&self.options.name, "retried");
-                    let asked_ms = after_ms.unwrap_or(0).clamp(0, RETRY_AFTER_MS_MAX);
-                    tokio::time::sleep(millis(pause_ms.max(asked_ms))).await;
-                    pause_ms = pause_ms.saturating_mul(2).min(BACKOFF_MS.1);
+                    tokio::time::sleep(millis(backoff.next_ms(after_ms))).await;
                 }
             }
         }
+    }
+
+    fn note_retry(&self, why: String) {
+        let mut state = locked(&self.shared.state);
+        state.retried = state.retried.saturating_add(1);
+        state.error = Some(why);
     }
 
     fn note(&self, outcome: Result<(), String>) {
@@ -239,6 +294,28 @@ impl Worker {
 
 fn millis(ms: i64) -> Duration {
     Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+}
+
+/// How long to wait before the next attempt.
+#[derive(Debug)]
+struct Backoff {
+    pause_ms: i64,
+}
+
+impl Backoff {
+    const fn new() -> Self {
+        Self {
+            pause_ms: BACKOFF_MS.0,
+        }
+    }
+
+    /// The next pause: twice the last one, or longer if the service asks for it.
+    fn next_ms(&mut self, asked_ms: Option<i64>) -> i64 {
+        let asked_ms = asked_ms.unwrap_or(0).clamp(0, RETRY_AFTER_MS_MAX);
+        let pause_ms = self.pause_ms.max(asked_ms);
+        self.pause_ms = self.pause_ms.saturating_mul(2).min(BACKOFF_MS.1);
+        pause_ms
+    }
 }
 
 /// A bucket that holds a quarter of a minute's messages and fills evenly.
@@ -279,6 +356,20 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pauses_double_up_to_a_minute_and_a_service_is_heeded_for_five() {
+        let mut backoff = Backoff::new();
+        let pauses: Vec<i64> = (0..8).map(|_| backoff.next_ms(None)).collect();
+        assert_eq!(
+            pauses,
+            [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]
+        );
+        let mut backoff = Backoff::new();
+        assert_eq!(backoff.next_ms(Some(7_000)), 7_000);
+        assert_eq!(backoff.next_ms(Some(500)), 2_000);
+        assert_eq!(backoff.next_ms(Some(86_400_000)), 300_000);
+    }
 
     #[test]
     fn a_burst_goes_at_once_and_then_the_pace_holds() {

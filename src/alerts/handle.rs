@@ -10,28 +10,37 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::channel::ChannelState;
 use super::matcher::Names;
-use super::model::{Alert, Silence};
+use super::model::{Alert, Message, Silence};
 use super::quiet::Refused;
 use super::run::Setup;
 use crate::clock::Now;
 use crate::guard::alarm::Transition;
 
-/// A change that followers are told of.
+/// What followers are told of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// An alert was raised or changed.
-    Firing(Box<Alert>),
-    /// An alert is over.
-    Ended(Box<Alert>),
-    /// Somebody acknowledged it.
-    Acknowledged(Box<Alert>),
+    /// An alert was raised, changed, acknowledged, or is over.
+    Changed(Box<Shown>),
+    /// A message left for the channels.
+    Told(Box<Message>),
+}
+
+/// An alert, and what keeps it quiet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// The alert.
+    pub alert: Alert,
+    /// The silence that matches it.
+    pub silenced_by: Option<String>,
+    /// The alert that makes it beside the point.
+    pub inhibited_by: Option<String>,
 }
 
 /// Everything there is to see.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct View {
-    /// Alerts that fire, the most urgent first, with the silence and the alert that keep each quiet.
-    pub firing: Vec<(Alert, Option<String>, Option<String>)>,
+    /// Alerts that fire, the most urgent first.
+    pub firing: Vec<Shown>,
     /// Alerts that are over, the latest first.
     pub ended: Vec<Alert>,
     /// Silences in force.
@@ -43,7 +52,7 @@ pub struct View {
 pub(super) enum Ask {
     Take(Transition),
     View(oneshot::Sender<View>),
-    Acknowledge(String, String, oneshot::Sender<Result<Alert, Refused>>),
+    Acknowledge(String, String, oneshot::Sender<Result<Shown, Refused>>),
     Silence {
         matcher: String,
         reason: String,
@@ -105,7 +114,7 @@ impl Handle {
         &self,
         id: String,
         by: String,
-    ) -> Result<Result<Alert, Refused>, Gone> {
+    ) -> Result<Result<Shown, Refused>, Gone> {
         self.ask(|reply| Ask::Acknowledge(id, by, reply)).await
     }
 

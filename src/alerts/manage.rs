@@ -71,10 +71,13 @@ pub struct Manager {
     pending: BTreeSet<Fingerprint>,
     pending_ends: Vec<Alert>,
     open_since: Option<i64>,
-    told: Option<(i64, BTreeSet<String>)>,
+    /// When the last message left, and how urgent each of its rules was.
+    told: Option<(i64, BTreeMap<String, Severity>)>,
     started_ms: i64,
     next_id: u64,
     saves: Vec<Save>,
+    /// Alerts that time ended, for those who follow.
+    expired: Vec<Alert>,
 }
 
 impl Manager {
@@ -93,6 +96,7 @@ impl Manager {
             started_ms: at_ms,
             next_id: u64::try_from(at_ms).unwrap_or(1),
             saves: Vec::new(),
+            expired: Vec::new(),
         };
         for mut alert in alerts {
             if alert.is_firing() {
@@ -130,10 +134,26 @@ impl Manager {
         self.silences.of(alert)
     }
 
-    /// The firing alert that makes this one beside the point.
+    /// The firing alert that makes this one beside the point. One that fired before a restart and was
+    /// not seen since is no reason to be quiet: perhaps it is long over.
     #[must_use]
     pub fn inhibited_by(&self, alert: &Alert) -> Option<&Alert> {
-        self.firing.values().find(|source| inhibits(source, alert))
+        let mut seen = self.firing.values().filter(|source| !source.is_restored);
+        seen.find(|source| inhibits(source, alert))
+    }
+
+    /// How many alerts fire, by severity in the order of [`Severity::ALL`].
+    #[must_use]
+    pub fn counts(&self) -> [usize; 3] {
+        Severity::ALL.map(|severity| {
+            let of_severity = |alert: &&Alert| alert.severity() == severity;
+            self.firing.values().filter(of_severity).count()
+        })
+    }
+
+    /// Alerts that time ended since the last time: nobody's transition told of them.
+    pub fn take_expired(&mut self) -> Vec<Alert> {
+        std::mem::take(&mut self.expired)
     }
 
     /// Something waits to be told.
@@ -236,7 +256,8 @@ impl Manager {
             .map(|(print, _)| print.clone())
             .collect();
         for print in gone {
-            self.end(&print, None, at_ms);
+            let ended = self.end(&print, None, at_ms);
+            self.expired.extend(ended);
         }
     }
 
@@ -266,12 +287,17 @@ impl Manager {
         if alerts.is_empty() {
             return None;
         }
-        let rules = alerts.iter().map(|alert| alert.rule.clone()).collect();
+        let mut rules: BTreeMap<String, Severity> = BTreeMap::new();
+        for alert in &alerts {
+            let told = rules.entry(alert.rule.clone()).or_insert(Severity::Info);
+            *told = (*told).max(alert.severity());
+        }
         self.told = Some((at_ms, rules));
         Some(message(occasion, at_ms, alerts))
     }
 
-    /// When what waits is to be told. A rule that was not told of just now does not wait long.
+    /// When what waits is to be told. What was not told of just now, or not as urgently, does not wait
+    /// long; nor does an end that is near: of a pool, or of an isolated position.
     fn due(&self, open_since: i64) -> i64 {
         let timing = &self.timing;
         let waiting = || {
@@ -288,8 +314,10 @@ impl Manager {
             return soon;
         };
         let is_news = waiting().any(|alert| {
-            alert.severity() > Severity::Info
-                && (!rules.contains(&alert.rule) || alert.symbol.is_none())
+            let told = rules.get(&alert.rule).copied();
+            let is_louder = told.is_none_or(|told| alert.severity() > told);
+            let is_own_end = alert.symbol.is_none() || alert.rule() == Some(Rule::Distance);
+            alert.severity() > Severity::Info && (is_louder || is_own_end)
         });
         if is_news {
             return soon;

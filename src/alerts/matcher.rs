@@ -1,7 +1,7 @@
-//! Which alerts a silence is about.
+//! Which alerts a silence or a channel is about.
 //!
 //! Owns: the matcher's grammar and its mistakes.
-//! Must not know: silences, times.
+//! Must not know: silences, channels, times.
 //!
 //! `rule=spill,symbol=BTC*` matches when every part does; `*` at the end of a value stands for
 //! anything. Names: `rule`, `pool`, `symbol`, `severity`.
@@ -73,6 +73,16 @@ impl Matcher {
 }
 
 impl Matcher {
+    /// True when an alert of this rule at this severity could match.
+    #[must_use]
+    pub fn could_match(&self, rule: Rule, severity: Severity) -> bool {
+        self.0.iter().all(|(field, wanted)| match field {
+            Field::Rule => fits(wanted, rule.name()),
+            Field::Severity => fits(wanted, severity.name()),
+            Field::Pool | Field::Symbol => true,
+        })
+    }
+
     /// Why it can never match anything among these names, if it cannot.
     #[must_use]
     pub fn misses(&self, names: &Names) -> Option<String> {

@@ -23,7 +23,7 @@ pub mod run;
 pub mod send;
 
 pub use address::Address;
-pub use handle::{Event, Gone, Handle, View};
+pub use handle::{Event, Gone, Handle, Shown, View};
 pub use manage::{Manager, Save, Timing};
 pub use model::{Alert, Message, Silence};
 pub use run::{Options, Restored, Setup, Thread, start};

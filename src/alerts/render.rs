@@ -9,9 +9,10 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::manage::LINES_MAX;
+use super::matcher::Matcher;
 use super::model::{Alert, Message, Occasion};
 use crate::guard::alarm::{Rule, Severity};
-use crate::telemetry::Safe;
+use crate::telemetry::{Safe, safe_json};
 
 /// Longest piece of foreign text in a line, in characters: a symbol has at most 64 bytes, a reason
 /// of the exchange may be longer.
@@ -33,6 +34,29 @@ pub struct Words {
 /// Puts a message into words. Times are those of the zone.
 #[must_use]
 pub fn words(message: &Message, zone: &TimeZone) -> Words {
+    words_of(message, zone, LINES_MAX)
+}
+
+/// The same for a service that takes only so much: with fewer alerts told line by line until it
+/// fits, so that the rest is counted and not cut off. What a single alert still has too much is the
+/// caller's to cut.
+#[must_use]
+pub fn words_within(message: &Message, zone: &TimeZone, fits: impl Fn(&Words) -> bool) -> Words {
+    let listed = message.alerts.len().clamp(1, LINES_MAX);
+    let tried = (1..=listed)
+        .rev()
+        .map(|lines| words_of(message, zone, lines));
+    let mut last = None;
+    for words in tried {
+        if fits(&words) {
+            return words;
+        }
+        last = Some(words);
+    }
+    last.unwrap_or_else(|| words_of(message, zone, 1))
+}
+
+fn words_of(message: &Message, zone: &TimeZone, lines_max: usize) -> Words {
     let firing = message
         .alerts
         .iter()
@@ -54,10 +78,10 @@ pub fn words(message: &Message, zone: &TimeZone) -> Words {
     let mut lines: Vec<String> = message
         .alerts
         .iter()
-        .take(LINES_MAX)
+        .take(lines_max)
         .map(|alert| line(alert, zone))
         .collect();
-    let more = message.alerts.len().saturating_sub(LINES_MAX);
+    let more = message.alerts.len().saturating_sub(lines_max);
     if more > 0 {
         lines.push(format!("… and {more} more: crossguard alerts"));
     }
@@ -196,6 +220,24 @@ pub fn cut(text: &str, chars_max: usize) -> String {
     text.chars().take(kept).chain(['…']).collect()
 }
 
+/// At most so many bytes, with a mark where something was cut.
+#[must_use]
+pub fn cut_bytes(text: &str, bytes_max: usize) -> String {
+    if text.len() <= bytes_max {
+        return text.to_owned();
+    }
+    let room = bytes_max.saturating_sub('…'.len_utf8());
+    let mut kept = String::with_capacity(bytes_max);
+    for c in text.chars() {
+        if kept.len().saturating_add(c.len_utf8()) > room {
+            break;
+        }
+        kept.push(c);
+    }
+    kept.push('…');
+    kept
+}
+
 /// For readers of Markdown: every character that could be markup stands for itself.
 #[must_use]
 pub fn escape_markdown(text: &str) -> String {
@@ -304,13 +346,19 @@ fn payload(message: &Message, words: &Words, listed: usize) -> Vec<u8> {
         more: message.alerts.len().saturating_sub(listed),
         alerts: alerts.collect(),
     };
-    // Plain values always serialise.
-    serde_json::to_vec(&payload).unwrap_or_default()
+    // Plain values always serialise. What a program prints of it must not act on its terminal.
+    let json = serde_json::to_string(&payload).unwrap_or_default();
+    safe_json(&json).into_owned().into_bytes()
 }
 
-/// The part of a message that a channel of this severity is told; `None` when nothing is left.
+/// The part of a message that a channel of this severity and this matcher is told; `None` when nothing
+/// is left.
 #[must_use]
-pub fn for_severity(message: &Message, least: Severity) -> Option<Message> {
+pub fn for_channel(
+    message: &Message,
+    least: Severity,
+    matching: Option<&Matcher>,
+) -> Option<Message> {
     if message.occasion == Occasion::Test {
         return Some(message.clone());
     }
@@ -318,6 +366,7 @@ pub fn for_severity(message: &Message, least: Severity) -> Option<Message> {
         .alerts
         .iter()
         .filter(|alert| alert.severity() >= least)
+        .filter(|alert| matching.is_none_or(|matcher| matcher.matches(alert)))
         .cloned()
         .collect();
     if alerts.is_empty() {

@@ -15,9 +15,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::channel::{Channel, ChannelOptions, Count};
-use super::handle::{Ask, Event, Handle, View};
+use super::handle::{Ask, Event, Handle, Shown, View};
 use super::heartbeat::{self, Heartbeat};
 use super::manage::{Manager, Save, Timing};
+use super::matcher::Names;
 use super::model::{Alert, Message, Occasion, Silence};
 use super::send::Target;
 use crate::clock::{Clock, Now};
@@ -29,6 +30,10 @@ const INBOX_MAX: usize = 4_096;
 /// How often time passes while something waits to be told, and while nothing does.
 const BUSY_MS: u64 = 50;
 const IDLE_MS: u64 = 1_000;
+
+/// Most threads that may block: one for each program that hangs, and as many for names that nobody
+/// resolves.
+const BLOCKING_MAX: usize = 64;
 
 /// How often the time of life is kept, in milliseconds.
 const LIFE_MS: i64 = 60_000;
@@ -68,8 +73,10 @@ pub struct Options {
     pub restored: Restored,
     /// Keeps what has to outlive a restart. Must not block.
     pub keep: Box<dyn Fn(Vec<Save>, Option<i64>) + Send>,
-    /// Told of every change. Must not block.
+    /// Told of every change and every message. Must not block.
     pub follow: Box<dyn Fn(&Event) + Send>,
+    /// Told how many alerts fire, by severity, when that changes. Must not block.
+    pub active: Box<dyn Fn([usize; 3]) + Send>,
     /// Counts outcomes of deliveries.
     pub count: Count,
     /// Told of what cannot match anything. Must not block.
@@ -108,7 +115,7 @@ pub fn start(options: Options) -> Result<(Handle, Thread), String> {
     let stop = CancellationToken::new();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(16)
+        .max_blocking_threads(BLOCKING_MAX)
         .build()
         .map_err(|error| format!("cannot start a runtime: {error}"))?;
     let stopped = stop.clone();
@@ -141,6 +148,9 @@ struct Desk {
     lived_ms: i64,
     keep: Box<dyn Fn(Vec<Save>, Option<i64>) + Send>,
     follow: Box<dyn Fn(&Event) + Send>,
+    active: Box<dyn Fn([usize; 3]) + Send>,
+    counted: Option<[usize; 3]>,
+    names: Option<Names>,
     count: Count,
     say: Box<dyn Fn(String) + Send>,
 }
@@ -159,6 +169,7 @@ async fn serve(
         restored,
         keep,
         follow,
+        active,
         count,
         say,
     } = options;
@@ -175,6 +186,9 @@ async fn serve(
         lived_ms: 0,
         keep,
         follow,
+        active,
+        counted: None,
+        names: None,
         count,
         say,
     };
@@ -266,6 +280,7 @@ impl Desk {
                 _work: AbortOnDropHandle::new(tokio::spawn(work)),
             });
         }
+        self.say_unmatched();
         self.heartbeat = setup.heartbeat.map(|heartbeat| {
             let alive = Arc::clone(&self.alive);
             let work = heartbeat::beat(heartbeat, self.clock.clone(), alive);
@@ -273,15 +288,41 @@ impl Desk {
         });
     }
 
+    /// Channels that are about contracts or pools that do not exist.
+    fn say_unmatched(&self) {
+        let Some(names) = &self.names else { return };
+        for served in &self.channels {
+            let options = served.channel.options();
+            let matching = options.matching.as_ref();
+            if let Some(problem) = matching.and_then(|matcher| matcher.misses(names)) {
+                (self.say)(format!(
+                    "channel {} is told of nothing: {problem}",
+                    options.name
+                ));
+            }
+        }
+    }
+
     fn take(&mut self, transition: &Transition) {
         let at_ms = self.now_ms();
         if let Some(alert) = self.manager.take(transition, at_ms) {
-            let event = if alert.is_firing() {
-                Event::Firing(Box::new(alert))
-            } else {
-                Event::Ended(Box::new(alert))
-            };
-            (self.follow)(&event);
+            self.follow_alert(alert);
+        }
+    }
+
+    fn follow_alert(&self, alert: Alert) {
+        (self.follow)(&Event::Changed(Box::new(self.shown(alert))));
+    }
+
+    fn shown(&self, alert: Alert) -> Shown {
+        let silence = self.manager.silenced_by(&alert);
+        let silenced_by = silence.map(|silence| silence.id.clone());
+        let inhibitor = self.manager.inhibited_by(&alert);
+        let inhibited_by = inhibitor.map(|source| source.id.clone());
+        Shown {
+            alert,
+            silenced_by,
+            inhibited_by,
         }
     }
 
@@ -294,9 +335,9 @@ impl Desk {
             Ask::Acknowledge(id, by, reply) => {
                 let outcome = self.manager.acknowledge(&id, &by, at_ms);
                 if let Ok(alert) = &outcome {
-                    (self.follow)(&Event::Acknowledged(Box::new(alert.clone())));
+                    self.follow_alert(alert.clone());
                 }
-                drop(reply.send(outcome));
+                drop(reply.send(outcome.map(|alert| self.shown(alert))));
             }
             Ask::Silence {
                 matcher,
@@ -317,8 +358,12 @@ impl Desk {
                 let _ = reply.send(());
             }
             Ask::Names(names) => {
-                for sentence in self.manager.learn_names(names) {
+                for sentence in self.manager.learn_names(names.clone()) {
                     (self.say)(sentence);
+                }
+                if self.names.as_ref() != Some(&names) {
+                    self.names = Some(names);
+                    self.say_unmatched();
                 }
             }
             Ask::Test(reply) => {
@@ -335,11 +380,8 @@ impl Desk {
 
     fn view(&self) -> View {
         let manager = &self.manager;
-        let firing = manager.firing().into_iter().map(|alert| {
-            let silence = manager.silenced_by(alert).map(|silence| silence.id.clone());
-            let inhibitor = manager.inhibited_by(alert).map(|source| source.id.clone());
-            (alert.clone(), silence, inhibitor)
-        });
+        let firing = manager.firing().into_iter();
+        let firing = firing.map(|alert| self.shown(alert.clone()));
         View {
             firing: firing.collect(),
             ended: manager.ended().cloned().collect(),
@@ -356,12 +398,20 @@ impl Desk {
         for served in &self.channels {
             served.channel.tell(message);
         }
+        (self.follow)(&Event::Told(Box::new(message.clone())));
     }
 
     fn tick(&mut self) {
         let at_ms = self.now_ms();
         for message in self.manager.tick(at_ms) {
             self.tell(&message);
+        }
+        for ended in self.manager.take_expired() {
+            self.follow_alert(ended);
+        }
+        let counts = self.manager.counts();
+        if self.counted.replace(counts) != Some(counts) {
+            (self.active)(counts);
         }
         let saves = self.manager.take_saves();
         let is_due = at_ms.saturating_sub(self.lived_ms) >= LIFE_MS;

@@ -25,7 +25,7 @@ use sha2::Sha256;
 
 use super::address::{Address, Part};
 use super::model::Message;
-use super::render::{self, cut, escape_entities, escape_markdown};
+use super::render::{self, Words, cut, cut_bytes, escape_entities, escape_markdown};
 use crate::guard::alarm::Severity;
 use crate::telemetry::Safe;
 
@@ -34,6 +34,16 @@ pub const DEADLINE: Duration = Duration::from_secs(10);
 
 /// The largest answer that is read, in bytes.
 const ANSWER_BYTES_MAX: usize = 16 * 1024;
+
+/// What the services take, with some room: Telegram 4,096 characters, Discord 2,000, Slack 4,000 before
+/// it cuts, ntfy 4,096 bytes before it makes an attachment of it.
+const TELEGRAM_CHARS_MAX: usize = 4_000;
+const DISCORD_CHARS_MAX: usize = 1_900;
+const SLACK_CHARS_MAX: usize = 3_000;
+const NTFY_BYTES_MAX: usize = 3_900;
+
+/// Discord's flag for messages whose links are shown as they are, and not looked up.
+const DISCORD_NO_EMBEDS: u32 = 4;
 
 /// Largest input of a command hook, in bytes: it fits into a pipe, so that a program that never
 /// reads cannot hold us up.
@@ -151,8 +161,12 @@ impl Target {
     }
 
     fn post(&self, message: &Message, zone: &TimeZone) -> Result<Post, String> {
-        let words = render::words(message, zone);
-        let text = format!("{}\n{}", words.title, words.body);
+        // As many alerts as the service has room for; the others are counted.
+        let within = |chars_max: usize, escape: fn(&str) -> String| {
+            let text = |words: &Words| escape(&format!("{}\n{}", words.title, words.body));
+            let fits = |words: &Words| text(words).chars().count() <= chars_max;
+            cut(&text(&render::words_within(message, zone, fits)), chars_max)
+        };
         let mut headers = HeaderMap::new();
         headers.insert("content-type", HeaderValue::from_static("application/json"));
         let (url, body) = match &self.address {
@@ -173,8 +187,9 @@ impl Target {
                 (
                     format!("{api}/api/webhooks/{id}/{token}"),
                     json!({
-                        "content": cut(&escape_markdown(&text), 1_900),
+                        "content": within(DISCORD_CHARS_MAX, escape_markdown),
                         "allowed_mentions": {"parse": []},
+                        "flags": DISCORD_NO_EMBEDS,
                     }),
                 )
             }
@@ -184,10 +199,16 @@ impl Target {
                     url.push('/');
                     url.push_str(&self.resolve(token)?);
                 }
-                let text = cut(&escape_entities(&text), 3_000);
+                let text = within(SLACK_CHARS_MAX, escape_entities);
                 (
                     url,
-                    json!({"text": text, "mrkdwn": false, "link_names": false}),
+                    json!({
+                        "text": text,
+                        "mrkdwn": false,
+                        "link_names": false,
+                        "unfurl_links": false,
+                        "unfurl_media": false,
+                    }),
                 )
             }
             Address::Ntfy { url, topic, token } => {
@@ -195,6 +216,8 @@ impl Target {
                     let value = format!("Bearer {}", self.resolve(token)?);
                     headers.insert("authorization", sensitive(&value)?);
                 }
+                let fits = |words: &Words| words.body.len() <= NTFY_BYTES_MAX;
+                let words = render::words_within(message, zone, fits);
                 let priority = match message.severity() {
                     Severity::Info => 3,
                     Severity::Warning => 4,
@@ -205,7 +228,7 @@ impl Target {
                     json!({
                         "topic": topic,
                         "title": words.title,
-                        "message": cut(&words.body, 1_200),
+                        "message": cut_bytes(&words.body, NTFY_BYTES_MAX),
                         "priority": priority,
                     }),
                 )
@@ -217,7 +240,7 @@ impl Target {
                     format!("{api}/bot{token}/sendMessage"),
                     json!({
                         "chat_id": chat,
-                        "text": cut(&text, 4_000),
+                        "text": within(TELEGRAM_CHARS_MAX, str::to_owned),
                         "link_preview_options": {"is_disabled": true},
                     }),
                 )

@@ -10,7 +10,7 @@ use super::record::Pending;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AlertRefusal {
     /// There is nothing under this id.
-    #[error("There is no alert or silence of this id.")]
+    #[error("There is no firing alert and no silence of this id; `crossguard alerts` lists them.")]
     Unknown,
     /// A field is wrong.
     #[error("{0}: {1}")]

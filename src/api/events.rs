@@ -43,17 +43,20 @@ pub enum EventKind {
     Account,
     /// Something a person should be told.
     Alert,
+    /// A message that left for the alert channels.
+    Message,
     /// This subscriber missed events.
     Lagged,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Verdict,
         Self::State,
         Self::Account,
         Self::Alert,
+        Self::Message,
         Self::Lagged,
     ];
 
@@ -65,6 +68,7 @@ impl EventKind {
             Self::State => "state",
             Self::Account => "account",
             Self::Alert => "alert",
+            Self::Message => "message",
             Self::Lagged => "lagged",
         }
     }

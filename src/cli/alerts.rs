@@ -83,11 +83,14 @@ pub(super) fn run(args: &AlertsArgs) -> Exit {
         return follow(common, |seen| {
             let text = match seen {
                 Seen::Line(line) if common.json => {
-                    let json = serde_json::to_string(line).unwrap_or_default();
-                    return screen::print(&format!("{json}\n"));
+                    return screen::print_json(&serde_json::to_vec(line).unwrap_or_default());
                 }
                 Seen::Line(line) => entry(line),
-                Seen::Note(note) => format!("{}\n", screen::dim(safe(note))),
+                Seen::Note(note) => {
+                    screen::remark(note);
+                    return Ok(());
+                }
+                Seen::Message(_) | Seen::Missed(_) => return Ok(()),
             };
             screen::print(&text)
         });
@@ -283,9 +286,9 @@ fn try_test(common: &Common) -> Result<Exit, Exit> {
     let mut after = states()?;
     for _ in 0..TEST_LOOKS {
         let is_told = |channel: &ChannelLine| {
-            let count = |c: &ChannelLine| (c.delivered, c.failed);
+            let count = |c: &ChannelLine| (c.delivered, c.failed, c.retried);
             let known = before.iter().find(|one| one.name == channel.name);
-            known.is_none_or(|known| count(known) != count(channel)) || channel.error.is_some()
+            known.is_none_or(|known| count(known) != count(channel))
         };
         if after.iter().all(is_told) {
             break;
@@ -293,15 +296,39 @@ fn try_test(common: &Common) -> Result<Exit, Exit> {
         std::thread::sleep(TEST_PAUSE);
         after = states()?;
     }
-    let mut all = true;
-    let mut text = String::new();
-    for channel in &after {
-        let known = before.iter().find(|one| one.name == channel.name);
-        let arrived = known.is_none_or(|known| channel.delivered > known.delivered);
-        all &= arrived;
-        let word = if arrived { "arrived" } else { "NOT DELIVERED" };
-        text.push_str(&format!("{word}: {}", channel_words(channel)));
+    let tested: Vec<Tested<'_>> = after
+        .iter()
+        .map(|channel| {
+            let known = before.iter().find(|one| one.name == channel.name);
+            Tested {
+                arrived: known.is_none_or(|known| channel.delivered > known.delivered),
+                channel,
+            }
+        })
+        .collect();
+    if common.json {
+        screen::print_json(&serde_json::to_vec(&tested).unwrap_or_default())?;
+    } else {
+        let lines: String = tested.iter().map(tested_words).collect();
+        screen::print(&lines)?;
     }
-    screen::print(&text)?;
+    let all = tested.iter().all(|one| one.arrived);
     Ok(if all { Exit::Allow } else { Exit::Other })
+}
+
+/// What became of a test on one channel.
+#[derive(Debug, serde::Serialize)]
+struct Tested<'a> {
+    arrived: bool,
+    #[serde(flatten)]
+    channel: &'a ChannelLine,
+}
+
+fn tested_words(tested: &Tested<'_>) -> String {
+    let word = if tested.arrived {
+        "arrived"
+    } else {
+        "NOT DELIVERED"
+    };
+    format!("{word}: {}", channel_words(tested.channel))
 }

@@ -160,7 +160,7 @@ fn judged(args: &CheckArgs) -> Result<Exit, Exit> {
     let bytes = talk::ask(&args.common, request)?;
     let answer: CheckAnswer<'static> = talk::read(&bytes)?;
     if args.common.json {
-        screen::print_bytes(&bytes)?;
+        screen::print_json(&bytes)?;
     } else {
         screen::print(&card(&answer))?;
     }

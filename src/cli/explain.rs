@@ -43,7 +43,7 @@ fn told(args: &ExplainArgs) -> Result<(), Exit> {
     let request = Request::get(format!("/v1/decisions/{id}/explain"));
     let bytes = ask(&args.common, request)?;
     if args.common.json {
-        return screen::print_bytes(&bytes);
+        return screen::print_json(&bytes);
     }
     screen::print(&page(&read(&bytes)?, &read(&bytes)?))
 }

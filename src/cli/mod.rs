@@ -10,6 +10,7 @@ mod card;
 mod check;
 mod config;
 mod demo;
+mod desktop;
 mod exit;
 mod explain;
 mod fix;

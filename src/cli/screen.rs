@@ -13,7 +13,7 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::Exit;
 use crate::api::shown::Decision;
-use crate::telemetry::Safe;
+use crate::telemetry::{Safe, safe_json};
 
 /// Columns that everything fits into.
 pub(super) const WIDTH: u16 = 80;
@@ -31,11 +31,13 @@ pub(super) fn print(text: &str) -> Result<(), Exit> {
     settle(written)
 }
 
-/// Prints bytes as they are, with a line end.
-pub(super) fn print_bytes(bytes: &[u8]) -> Result<(), Exit> {
+/// Prints JSON with a line end: as it is, but for characters that would act on a terminal, which come
+/// out as JSON's own escapes.
+pub(super) fn print_json(json: &[u8]) -> Result<(), Exit> {
+    let json = String::from_utf8_lossy(json);
     let mut out = io::stdout().lock();
     let written = out
-        .write_all(bytes)
+        .write_all(safe_json(&json).as_bytes())
         .and_then(|()| out.write_all(b"\n"))
         .and_then(|()| out.flush());
     settle(written)
@@ -59,6 +61,11 @@ pub(super) fn complain(message: &str) {
         "{RED}error:{RED:#} {}",
         safe_lines(message)
     ));
+}
+
+/// Says on standard error something that is no failure.
+pub(super) fn remark(message: &str) {
+    drop(writeln!(anstream::stderr(), "{}", dim(safe_lines(message))));
 }
 
 /// Foreign text made harmless.

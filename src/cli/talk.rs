@@ -74,7 +74,7 @@ fn failed(common: &Common, error: &ClientError) -> Exit {
     if let ClientError::Refused { body, .. } = error
         && common.json
     {
-        let _ = screen::print_bytes(body);
+        let _ = screen::print_json(body);
     }
     screen::complain(&error.to_string());
     match error {
@@ -100,7 +100,7 @@ pub(super) fn show<T: DeserializeOwned>(
 ) -> Exit {
     let outcome = ask(common, request).and_then(|bytes| {
         if common.json {
-            return screen::print_bytes(&bytes);
+            return screen::print_json(&bytes);
         }
         screen::print(&show(&read(&bytes)?))
     });
@@ -119,7 +119,7 @@ pub(super) fn show_known<T: DeserializeOwned>(
         let bytes = ask(common, request)?;
         let answer: T = read(&bytes)?;
         if common.json {
-            screen::print_bytes(&bytes)?;
+            screen::print_json(&bytes)?;
         } else {
             screen::print(&show(&answer))?;
         }

@@ -1,32 +1,37 @@
 //! `watch`: following alerts, and putting them on the desktop.
 //!
-//! Owns: listening with resume, and the notification command.
-//! Must not know: when an alert is told. It runs as the user whose desktop it is: a system service cannot reach a session.
+//! Owns: listening with resume, and what of it is news to this follower.
+//! Must not know: when an alert is told, how a notification is shown.
 
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use clap::Args;
 
-use super::screen::safe;
+use super::desktop::{self, Notification};
 use super::{Common, Exit, screen};
 use crate::api::client::{Client, ClientError, SOCKET_NAME, places};
 use crate::api::events::EventKind;
 use crate::api::protocol::alerts::{AlertLine, AlertsAnswer};
-use crate::api::protocol::notice::AlertEvent;
+use crate::api::protocol::notice::{AlertEvent, MessageEvent};
 
 /// How long to wait before the daemon is looked for again.
 const AGAIN: Duration = Duration::from_secs(2);
 
-/// Longest text of a notification, in characters.
-const TEXT_CHARS_MAX: usize = 600;
+/// Most alerts that are remembered as told.
+const TOLD_MAX: usize = 1_000;
+
+/// From the mildest.
+const SEVERITIES: [&str; 3] = ["info", "warning", "critical"];
 
 /// Flags of `watch`.
 #[derive(Debug, Clone, Args)]
 pub struct WatchArgs {
-    /// Put alerts on the desktop, through notify-send
+    /// Put messages on the desktop, through notify-send
     #[arg(long)]
     pub notify: bool,
+    /// The least severity that is put there
+    #[arg(long, value_name = "SEVERITY", default_value = "warning", value_parser = SEVERITIES)]
+    pub severity: String,
     /// Where the daemon is.
     #[command(flatten)]
     pub common: Common,
@@ -36,26 +41,55 @@ pub struct WatchArgs {
 pub(super) enum Seen<'a> {
     /// An alert that was raised, changed or is over.
     Line(&'a AlertLine),
+    /// A message as the channels are told it, unless all of it is known.
+    Message(&'a MessageEvent),
+    /// What had been told while nobody listened: what still fires, and what is over.
+    Missed(&'a [&'a AlertLine]),
     /// Something about the following itself.
     Note(&'a str),
 }
 
 pub(super) fn run(args: &WatchArgs) -> Exit {
-    let common = &args.common;
-    follow(common, |seen| match seen {
-        Seen::Line(line) => {
-            if args.notify {
-                notify(&title(line), &body(line), &line.severity);
-            }
-            screen::print(&super::alerts::entry(line))
+    let least = rank(&args.severity);
+    follow(&args.common, |seen| {
+        if args.notify
+            && let Some(notification) = notification(&seen, least)
+        {
+            desktop::notify(&notification);
         }
-        Seen::Note(note) => {
-            if args.notify {
-                notify("crossguard", note, "critical");
+        match seen {
+            Seen::Line(line) => screen::print(&super::alerts::entry(line)),
+            Seen::Note(note) => {
+                screen::remark(note);
+                Ok(())
             }
-            screen::print(&format!("{}\n", screen::dim(safe(note))))
+            Seen::Message(_) | Seen::Missed(_) => Ok(()),
         }
     })
+}
+
+/// What of it belongs on the desktop.
+fn notification(seen: &Seen<'_>, least: usize) -> Option<Notification> {
+    match seen {
+        Seen::Line(_) => None,
+        Seen::Message(message) => {
+            let is_urgent = rank(&message.severity) >= least || message.occasion == "test";
+            is_urgent.then(|| Notification::of_message(message))
+        }
+        Seen::Missed(lines) => {
+            let mut urgent = lines.iter().filter(|line| rank(&line.severity) >= least);
+            let first = urgent.next()?;
+            let rest: Vec<&AlertLine> = urgent.copied().collect();
+            Some(Notification::of_missed(first, &rest))
+        }
+        Seen::Note(note) => Some(Notification::of_note(note)),
+    }
+}
+
+/// How urgent; what this version does not know is.
+fn rank(severity: &str) -> usize {
+    let known = SEVERITIES.iter().position(|one| *one == severity);
+    known.unwrap_or(SEVERITIES.len())
 }
 
 /// Follows alerts until the reader of our output leaves: what fires now first, then what comes. An
@@ -69,6 +103,7 @@ pub(super) fn follow(common: &Common, mut see: impl FnMut(Seen<'_>) -> Result<()
     };
     let mut follower = Follower {
         known: Vec::new(),
+        told: Vec::new(),
         after: None,
         was_there: false,
         is_away: false,
@@ -110,6 +145,8 @@ impl From<ClientError> for Ended {
 struct Follower {
     /// Firing alerts that were shown: id and severity.
     known: Vec<(String, String)>,
+    /// Firing alerts that messages told of: id and severity.
+    told: Vec<(String, String)>,
     after: Option<String>,
     /// The guard answered once: from then on it is waited for.
     was_there: bool,
@@ -136,14 +173,16 @@ impl Follower {
             }
             if event.kind == EventKind::Lagged.name() {
                 self.catch_up(&client, see).await?;
-                continue;
-            }
-            if event.kind != EventKind::Alert.name() {
-                continue;
-            }
-            let alert = serde_json::from_str::<AlertEvent<'_>>(&event.data);
-            if let Some(line) = alert.ok().and_then(|event| event.alert) {
-                self.show(&line, see)?;
+            } else if event.kind == EventKind::Alert.name() {
+                let alert = serde_json::from_str::<AlertEvent<'_>>(&event.data);
+                if let Some(line) = alert.ok().and_then(|event| event.alert) {
+                    self.show(&line, see)?;
+                }
+            } else if event.kind == EventKind::Message.name()
+                && let Ok(message) = serde_json::from_str::<MessageEvent>(&event.data)
+                && self.is_news(&message)
+            {
+                see(Seen::Message(&message)).map_err(Ended::Exit)?;
             }
         }
         Ok(())
@@ -165,7 +204,66 @@ impl Follower {
                 self.show(line, see)?;
             }
         }
-        Ok(())
+        let missed = self.missed(&answer);
+        if missed.is_empty() {
+            return Ok(());
+        }
+        see(Seen::Missed(&missed)).map_err(Ended::Exit)
+    }
+
+    /// What messages told of while this follower was away: what fires and is not quiet, and the ends
+    /// of what it had been told.
+    fn missed<'a>(&mut self, answer: &'a AlertsAnswer) -> Vec<&'a AlertLine> {
+        let mut missed: Vec<&AlertLine> = Vec::new();
+        for line in &answer.alerts {
+            let is_quiet = line.silenced_by.is_some()
+                || line.inhibited_by.is_some()
+                || line.acknowledged.is_some();
+            // What no message told of yet will be told.
+            if line.messages > 0 && !is_quiet && self.learn(&line.id, &line.severity) {
+                missed.push(line);
+            }
+        }
+        for line in &answer.resolved {
+            if self.forget(&line.id) {
+                missed.push(line);
+            }
+        }
+        missed
+    }
+
+    /// Takes what a message tells of. False when all of it is known: it was told between listening
+    /// and reading the list.
+    fn is_news(&mut self, message: &MessageEvent) -> bool {
+        let mut is_news = false;
+        for alert in &message.alerts {
+            is_news |= if alert.state == "resolved" {
+                self.forget(&alert.id)
+            } else {
+                self.learn(&alert.id, &alert.severity)
+            };
+        }
+        is_news || !matches!(message.occasion.as_str(), "alert" | "resolved")
+    }
+
+    fn learn(&mut self, id: &str, severity: &str) -> bool {
+        let told = (id.to_owned(), severity.to_owned());
+        if self.told.contains(&told) {
+            return false;
+        }
+        self.forget(id);
+        // Ends of events are not told: what is oldest is over.
+        if self.told.len() >= TOLD_MAX {
+            self.told.remove(0);
+        }
+        self.told.push(told);
+        true
+    }
+
+    fn forget(&mut self, id: &str) -> bool {
+        let before = self.told.len();
+        self.told.retain(|(known, _)| known != id);
+        self.told.len() < before
     }
 
     /// Shows what is new: an alert at a severity it did not have, or its end.
@@ -187,56 +285,7 @@ impl Follower {
             }
             self.known.retain(|(id, _)| *id != line.id);
             self.known.push(shown);
-            if line.silenced_by.is_some() {
-                return Ok(());
-            }
         }
         see(Seen::Line(line)).map_err(Ended::Exit)
-    }
-}
-
-fn title(line: &AlertLine) -> String {
-    let about = line.symbol.as_deref().or(line.pool.as_deref());
-    let word = if line.state == "resolved" {
-        "over".to_owned()
-    } else {
-        line.severity.to_uppercase()
-    };
-    let about = about.unwrap_or_default();
-    safe(&format!("crossguard {word}: {} {about}", line.rule))
-}
-
-fn body(line: &AlertLine) -> String {
-    if line.state == "resolved" {
-        return String::new();
-    }
-    let text: String = format!("{}\n{}", line.what, line.to_do)
-        .chars()
-        .take(TEXT_CHARS_MAX)
-        .collect();
-    text.lines().map(safe).collect::<Vec<_>>().join("\n")
-}
-
-/// Runs `notify-send` without a shell. Its texts are read as markup by some desktops.
-fn notify(title: &str, body: &str, severity: &str) {
-    let entities = |text: &str| {
-        text.replace('&', "&amp;")
-            .replace('<', "&lt;")
-            .replace('>', "&gt;")
-    };
-    let urgency = match severity {
-        "critical" => "critical",
-        "warning" => "normal",
-        _ => "low",
-    };
-    let sent = Command::new("notify-send")
-        .args(["--app-name=crossguard", "--urgency", urgency, "--"])
-        .args([title, entities(body).as_str()])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    if let Err(error) = sent {
-        screen::complain(&format!("notify-send cannot be run: {error}"));
     }
 }

@@ -12,6 +12,7 @@ use rust_decimal::prelude::ToPrimitive as _;
 use super::prover::{Prover, Section};
 use super::raw::{Node, Value};
 use crate::alerts::address::{Address, is_credential_name};
+use crate::alerts::matcher::Matcher;
 use crate::guard::alarm::levels::Given;
 use crate::guard::alarm::{AlarmPolicy, Rule, Severity};
 
@@ -36,6 +37,8 @@ pub struct Channel {
     pub address: Address,
     /// The least severity it is told of.
     pub severity: Severity,
+    /// The alerts it is told of; `None`: all.
+    pub matching: Option<Matcher>,
     /// It is told only what nobody acknowledged.
     pub only_escalations: bool,
     /// Most messages in a minute.
@@ -331,6 +334,15 @@ fn channel(prover: &mut Prover<'_>, mut section: Section) -> Option<Channel> {
             }
         })
         .unwrap_or(Severity::Warning);
+    let match_key = section.key("match");
+    let given = prover.text(&mut section, "match");
+    let matching = given.and_then(|(text, place)| match Matcher::parse(&text) {
+        Ok(matcher) => Some(matcher),
+        Err(problem) => {
+            prover.mistake(place, &match_key, problem);
+            None
+        }
+    });
     let only_key = section.key("only");
     let only_escalations = prover
         .text(&mut section, "only")
@@ -342,12 +354,16 @@ fn channel(prover: &mut Prover<'_>, mut section: Section) -> Option<Channel> {
             true
         });
     let per_minute = per_minute(prover, &mut section).unwrap_or(PER_MINUTE);
-    prover.finish(section, &["name", "url", "severity", "only", "per_minute"]);
+    prover.finish(
+        section,
+        &["name", "url", "severity", "match", "only", "per_minute"],
+    );
     let address = address?;
     Some(Channel {
         name: name.unwrap_or_else(|| address.kind().to_owned()),
         address,
         severity,
+        matching,
         only_escalations,
         per_minute,
     })

@@ -270,7 +270,8 @@ pub fn allowed(pool: &PoolAssessment, when: &str) -> String {
     }
 }
 
-fn article(number: &str) -> &'static str {
+/// "A", or "An" before a number that is spoken with a vowel first; in small letters.
+pub fn article(number: &str) -> &'static str {
     // "an 8 %", "an 11 %", "an 18 %".
     let whole = number.split(['.', ' ']).next().unwrap_or_default();
     if whole.starts_with('8') || whole == "11" || whole == "18" {

@@ -9,4 +9,4 @@ mod safe;
 
 pub use log::{Format, LogError, describe_panic, init, install_panic_hook};
 pub use metrics::{JournalFigures, Metrics};
-pub use safe::Safe;
+pub use safe::{Safe, safe_json};

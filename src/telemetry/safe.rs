@@ -3,6 +3,7 @@
 //! Owns: which characters are shown as they are.
 //! Must not know: where the text came from.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
 /// Shows text from outside so that it can neither move the cursor, start a new log line, nor look
@@ -24,6 +25,29 @@ impl fmt::Display for Safe<'_> {
         }
         Ok(())
     }
+}
+
+/// JSON whose strings hold nothing that acts on a terminal: the same value, with such characters
+/// written as `\\uXXXX`. Line ends between values stay.
+#[must_use]
+pub fn safe_json(json: &str) -> Cow<'_, str> {
+    let acts = |c: char| is_unsafe(c) && !matches!(c, '\n' | '\r' | '\t');
+    if !json.contains(acts) {
+        return Cow::Borrowed(json);
+    }
+    let mut out = String::with_capacity(json.len().saturating_mul(2));
+    for c in json.chars() {
+        if acts(c) {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                // Writing to a string cannot fail.
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
 }
 
 /// Source: Unicode 16, general categories Cc, Zl and Zp, Bidi_Control, Default_Ignorable.
@@ -70,6 +94,22 @@ mod tests {
         ] {
             assert_eq!(Safe(given).to_string(), shown);
         }
+    }
+
+    #[test]
+    fn json_says_the_same_and_acts_on_nothing() {
+        let hostile = "\u{1b}[2J\u{9b}31m \u{202e} \u{7f} \u{e0041} ключ";
+        let json = serde_json::to_string(&[hostile]).unwrap();
+        let safe = safe_json(&json);
+        assert!(!safe.chars().any(is_unsafe), "{safe}");
+        assert_eq!(
+            serde_json::from_str::<[String; 1]>(&safe).unwrap(),
+            [hostile]
+        );
+        assert!(matches!(
+            safe_json("{\"a\": 1,\n\t\"b\": \"ключ\"}"),
+            Cow::Borrowed(_)
+        ));
     }
 
     #[test]

@@ -166,6 +166,11 @@ async fn alarms_of_a_stablecoin_that_loses_its_peg() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn alarms_of_collateral_that_loses_its_peg() {
+    play("peg_collateral").await.end().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn alarms_of_a_funding_drain() {
     play("funding_drain").await.end().await;
 }

@@ -9,11 +9,16 @@ use crossguard::alerts::manage::Manager;
 use crossguard::alerts::model::Occasion;
 use crossguard::daemon::core::{Input, Output, PolicyInForce};
 use crossguard::exchange::Note;
+use crossguard::guard::alarm::seen::{Depth, Floors, observe};
 use crossguard::guard::alarm::{Rule, Severity, Transition};
 use crossguard::guard::policy::{IsolatedOnly, Policy};
 use crossguard::margin::amount::parse;
+use crossguard::mirror::view::Needs;
+use rust_decimal::Decimal;
 
+use crate::drawn::{self, Account};
 use crate::live::{Dice, Live, SCENE};
+use crate::random_accounts;
 use crate::rig::{Rig, symbol};
 
 const HELD: &str = "pos BTCUSDT crossed 20x +0.4 @ 60000\n";
@@ -41,7 +46,23 @@ async fn raised(more: &str, lines: &[&str], seconds: u64) -> Vec<(Rule, Severity
 async fn every_rule_is_raised_by_what_it_is_about() {
     let stop = "order BTCUSDT sell 0.4 stop 59000 on mark id stop_1";
     let tight = "brackets BTCUSDT 0 50000 0.01 50x | 50000 600000 0.02 25x";
-    let stories: [(&[&str], u64, Rule, Severity); 16] = [
+    let stories: [(&[&str], u64, Rule, Severity); 18] = [
+        (
+            &["brackets BTCUSDT none"],
+            700,
+            Rule::FiguresUnknown,
+            Severity::Warning,
+        ),
+        (
+            &[
+                "silent adl BTCUSDT 0.4",
+                "silent transfer USDT -10000",
+                "silent transfer USDC -2000",
+            ],
+            30,
+            Rule::AccountEmpty,
+            Severity::Warning,
+        ),
         (
             &["mark BTCUSDT 38500"],
             5,
@@ -276,4 +297,110 @@ async fn a_wallet_host_that_says_slow_down_slows_nobody() {
         assert!(live.stale().await.is_empty(), "{refusal}");
         live.end().await;
     }
+}
+
+/// A bound spares trying out orders that surely break nothing. On drawn accounts, with orders of every
+/// size on either side of the mark, it never spares one whose fill uses up nine tenths of a limit.
+#[test]
+fn no_order_that_would_break_a_limit_is_left_untried() {
+    let part = parse("0.9").unwrap();
+    let floors = |part| Floors {
+        part: Some(part),
+        spill: Some(Decimal::ZERO),
+    };
+    let (mut tried, mut near, mut spared) = (0, 0, 0);
+    for seed in 1..=600 {
+        let mut dice = random_accounts::Dice::new(seed);
+        let mut account = Account::drawn(&mut dice);
+        let hedge = account.hedge;
+        for contract in &mut account.contracts {
+            for _ in 0..3 {
+                let buys = dice.once_in(2);
+                let worth = dice.between(1, 90) * dice.one_of(&[10, 100, 1_000, 10_000]);
+                let steps = (Decimal::from(worth) / contract.mark / contract.step).ceil();
+                let away = Decimal::new(dice.between(900, 1_100), 3);
+                let side = if buys { "buy" } else { "sell" };
+                let leg = match (hedge, buys) {
+                    (false, _) => "",
+                    (true, true) => " long",
+                    (true, false) => " short",
+                };
+                let (name, quantity) = (contract.name, steps * contract.step);
+                let price = (contract.mark * away).round_dp(2);
+                let order = format!("{name} {side} {quantity} @ {price}{leg}");
+                contract.orders.push(order);
+            }
+        }
+        let rig = account.rig();
+        let policy = drawn::policy(account.policy);
+        let now = rig.clock.now();
+        let view = rig.core.mirror().view(now, Needs { symbol: None });
+        let view = view.unwrap_or_else(|problem| panic!("seed {seed}: {problem}"));
+        // From the part 0 on, every order is tried out.
+        let all = observe(&view, &policy, Depth::Orders, floors(Decimal::ZERO)).orders;
+        let some = observe(&view, &policy, Depth::Orders, floors(part)).orders;
+        for one in &all {
+            let used = one.strain.map_or(Decimal::ZERO, |strain| strain.used);
+            let is_tried = some.iter().any(|other| other.order.id == one.order.id);
+            assert!(
+                is_tried || used < part,
+                "seed {seed}: {:?} uses {used} of {:?} and is not tried:\n{}",
+                one.order,
+                one.strain,
+                account.text()
+            );
+            tried += 1;
+            near += usize::from(used >= part);
+            spared += usize::from(!is_tried);
+        }
+    }
+    println!("{tried} orders: {near} near a limit or beyond, {spared} spared");
+    assert!(near > 500 && spared > 200, "{tried}, {near}, {spared}");
+}
+
+/// Nor is a position left unassessed whose spill reaches the level.
+#[test]
+fn no_position_that_spills_as_much_as_its_level_is_left_unassessed() {
+    let (mut assessed, mut spared) = (0, 0);
+    for seed in 1..=1_500 {
+        let mut dice = random_accounts::Dice::new(seed);
+        let account = Account::drawn(&mut dice);
+        let rig = account.rig();
+        let policy = drawn::policy(account.policy);
+        let view = rig
+            .core
+            .mirror()
+            .view(rig.clock.now(), Needs { symbol: None });
+        let view = view.unwrap_or_else(|problem| panic!("seed {seed}: {problem}"));
+        let level = Decimal::new(dice.between(1, 30), 2);
+        let observed = |spill| {
+            let floors = Floors {
+                part: None,
+                spill: Some(spill),
+            };
+            observe(&view, &policy, Depth::Positions, floors)
+        };
+        let (all, some) = (observed(Decimal::ZERO), observed(level));
+        assert_eq!(all.positions.len(), some.positions.len(), "seed {seed}");
+        for (one, other) in all.positions.iter().zip(&some.positions) {
+            assert_eq!(
+                (one.symbol, one.position_side),
+                (other.symbol, other.position_side)
+            );
+            let figures = one.figures.as_ref().unwrap();
+            let balance = all.pool(one.pool).map(|pool| pool.margin_balance.get());
+            let reaches = balance.is_some_and(|balance| {
+                balance > Decimal::ZERO && figures.spill_of_pool.get() >= level * balance
+            });
+            assert!(
+                other.figures.is_some() || !reaches,
+                "seed {seed}:\n{}",
+                account.text()
+            );
+            assessed += usize::from(reaches);
+            spared += usize::from(other.figures.is_none());
+        }
+    }
+    println!("{assessed} positions spill as much, {spared} are spared");
+    assert!(assessed > 100 && spared > 200, "{assessed}, {spared}");
 }

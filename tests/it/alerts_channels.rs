@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crossguard::alerts::channel::{Channel, ChannelOptions, ChannelState};
 use crossguard::alerts::heartbeat::Heartbeat;
+use crossguard::alerts::matcher::Matcher;
 use crossguard::alerts::model::{Alert, Message, Occasion};
 use crossguard::alerts::send::{Outcome, Target};
 use crossguard::alerts::{self, Address, Event, Options, Restored, Save, Setup, Timing};
@@ -204,6 +205,7 @@ async fn discord_mentions_nobody_and_reads_no_markup() {
     assert_eq!(asked.line, "POST /api/webhooks/42/12:se-CRET HTTP/1.1");
     let body = asked.json();
     assert_eq!(body["allowed_mentions"]["parse"], serde_json::json!([]));
+    assert_eq!(body["flags"], 4, "links are not looked up");
     let text = body["content"].as_str().unwrap();
     is_harmless(text);
     assert!(
@@ -228,6 +230,7 @@ async fn slack_gets_entities() {
     is_harmless(text);
     assert!(text.contains("&lt;!channel&gt;"), "{text}");
     assert_eq!(body["mrkdwn"], false);
+    assert_eq!(body["unfurl_links"], false);
 }
 
 #[tokio::test]
@@ -269,6 +272,7 @@ async fn a_webhook_is_signed_over_time_and_body() {
     assert_eq!(body["alerts"][0]["since"], "2026-09-21T14:13:20Z");
     // Data stays as it is, inside of a JSON string; words for people are harmless.
     assert_eq!(body["alerts"][0]["what"], HOSTILE);
+    is_harmless(&asked.body);
     is_harmless(body["text"].as_str().unwrap());
 }
 
@@ -277,6 +281,7 @@ fn start_channel(address: &str, severity: Severity) -> (Channel, Arc<Mutex<Vec<&
     let options = ChannelOptions {
         name: "phone".to_owned(),
         severity,
+        matching: None,
         only_escalations: false,
         per_minute: 600,
     };
@@ -327,7 +332,8 @@ async fn what_fails_for_now_is_tried_again_and_what_is_refused_is_not() {
 #[tokio::test]
 async fn a_dead_channel_fills_its_own_queue_and_delays_no_other() {
     let dead = Service::start(&[""]);
-    let (silent, _) = start_channel(&format!("json://127.0.0.1:{}/", dead.port), Severity::Info);
+    let (silent, counted) =
+        start_channel(&format!("json://127.0.0.1:{}/", dead.port), Severity::Info);
     let alive = Service::start(&[OK]);
     let (other, _) = start_channel(&format!("json://127.0.0.1:{}/", alive.port), Severity::Info);
     for index in 0..100 {
@@ -340,7 +346,14 @@ async fn a_dead_channel_fills_its_own_queue_and_delays_no_other() {
     .await;
     let state = silent.state();
     assert_eq!(state.delivered, 0);
-    assert!(state.queued <= 64 && state.dropped >= 35, "{state:?}");
+    assert!(state.queued <= 65 && state.dropped >= 35, "{state:?}");
+    let dropped = counted
+        .lock()
+        .unwrap()
+        .iter()
+        .filter(|one| **one == "dropped")
+        .count();
+    assert_eq!(u64::try_from(dropped).unwrap(), state.dropped);
     // Below its severity nothing is queued.
     let (calm, _) = start_channel(
         &format!("json://127.0.0.1:{}/", dead.port),
@@ -374,6 +387,7 @@ fn start_all(
         restored,
         keep: Box::new(move |saves, _| keep.lock().unwrap().extend(saves)),
         follow: Box::new(move |event| drop(told.send(event.clone()))),
+        active: Box::new(|_| {}),
         count: Arc::new(|_, _| {}),
         say: Box::new(|_| {}),
     };
@@ -387,11 +401,84 @@ fn reqwest_client() -> reqwest::Client {
 }
 
 #[tokio::test]
+async fn a_channel_is_told_of_what_its_matcher_matches_alone() {
+    let service = Service::start(&[OK]);
+    let options = ChannelOptions {
+        name: "phone".to_owned(),
+        severity: Severity::Warning,
+        matching: Some(Matcher::parse("rule=unguarded_order,symbol=XX*").unwrap()),
+        only_escalations: false,
+        per_minute: 600,
+    };
+    let (channel, work) = Channel::new(
+        options,
+        target(&format!("json://127.0.0.1:{}/", service.port)),
+        Clock::machine(),
+        TimeZone::UTC,
+        Arc::new(|_: &str, _| {}),
+    );
+    tokio::spawn(work);
+    let mut both = message("one");
+    both.alerts.push(Alert {
+        symbol: Some("BTCUSDT".to_owned()),
+        ..alert("two")
+    });
+    channel.tell(&both);
+    until(&channel, "it is told", |state| state.delivered == 1).await;
+    let told = service.next().json();
+    assert_eq!(told["alerts"].as_array().unwrap().len(), 1, "{told}");
+    assert_eq!(told["alerts"][0]["what"], "one");
+    both.alerts.remove(0);
+    channel.tell(&both);
+    assert_eq!(
+        channel.state().queued,
+        0,
+        "nothing of it is for this channel"
+    );
+}
+
+/// An address is corrected while a message is on its way to the wrong one: that message and all behind
+/// it go to the right one.
+#[tokio::test]
+async fn a_channel_that_changes_loses_no_message() {
+    let dead = Service::start(&["HTTP/1.1 503 Down\r\ncontent-length: 0\r\n\r\n"]);
+    let alive = Service::start(&[OK]);
+    let channel = |service: &Service| {
+        let options = ChannelOptions {
+            name: "phone".to_owned(),
+            severity: Severity::Warning,
+            matching: None,
+            only_escalations: false,
+            per_minute: 600,
+        };
+        let address = format!("json://127.0.0.1:{}/", service.port);
+        vec![(options, target(&address))]
+    };
+    let (handle, thread, _, _) = start_all(channel(&dead), Restored::default(), None);
+    for _ in 0..3 {
+        handle.test().await.unwrap();
+    }
+    // The first is being delivered, in vain.
+    dead.next();
+    let setup = Setup {
+        timing: Timing::DEFAULT,
+        channels: channel(&alive),
+        heartbeat: None,
+    };
+    handle.configure(setup).await.unwrap();
+    for _ in 0..3 {
+        assert!(alive.next().body.contains("test message"));
+    }
+    drop(thread.stop());
+}
+
+#[tokio::test]
 async fn from_transition_to_hook_and_back_after_a_restart() {
     let service = Service::start(&[OK]);
     let options = ChannelOptions {
         name: "hook".to_owned(),
         severity: Severity::Warning,
+        matching: None,
         only_escalations: false,
         per_minute: 60,
     };
@@ -423,12 +510,12 @@ async fn from_transition_to_hook_and_back_after_a_restart() {
     assert!(service.next().body.contains("A 4 % fall liquidates it."));
     assert!(matches!(
         events.recv_timeout(PATIENCE).unwrap(),
-        Event::Firing(_)
+        Event::Changed(_)
     ));
     let view = handle.view().await.unwrap();
-    let id = view.firing[0].0.id.clone();
+    let id = view.firing[0].alert.id.clone();
     let acknowledged = handle.acknowledge(id.clone(), "me".to_owned()).await;
-    assert_eq!(acknowledged.unwrap().unwrap().ack.unwrap().by, "me");
+    assert_eq!(acknowledged.unwrap().unwrap().alert.ack.unwrap().by, "me");
     let silence = handle.silence("rule=spill".into(), "known".into(), "me".into(), 60_000);
     silence.await.unwrap().unwrap();
     assert_eq!(handle.test().await.unwrap(), 1);
@@ -453,13 +540,13 @@ async fn from_transition_to_hook_and_back_after_a_restart() {
     let rules: Vec<&str> = view
         .firing
         .iter()
-        .map(|(a, _, _)| a.rule.as_str())
+        .map(|shown| shown.alert.rule.as_str())
         .collect();
     assert_eq!(rules, ["distance", "restarted"]);
-    assert_eq!(view.firing[0].0.id, id);
+    assert_eq!(view.firing[0].alert.id, id);
     assert!(
         view.firing[1]
-            .0
+            .alert
             .what
             .contains("for about 2 h 0 min nobody watched")
     );

@@ -116,6 +116,29 @@ fn more_of_the_same_waits_and_something_new_does_not() {
     );
 }
 
+/// Nor does what was just told, when it becomes more urgent, and the end of an isolated position.
+#[test]
+fn what_is_more_urgent_than_what_was_just_told_does_not_wait() {
+    let mut manager = manager();
+    let mut told = |key: Key, severity, at_ms: i64, until_ms| {
+        manager.take(&raised(key, severity), at_ms);
+        lines(&pass(&mut manager, at_ms, until_ms))
+    };
+    let isolated = |name| Key::of_symbol(Rule::Distance, Some(&asset("USDT")), &symbol(name));
+    let nothing = Vec::<String>::new();
+    assert_eq!(told(spill(1), Severity::Warning, 0, 900), ["500 alert 1"]);
+    assert_eq!(
+        told(spill(2), Severity::Critical, 1_000, 1_900),
+        ["1500 alert 1"]
+    );
+    // As urgent as what was told: it waits, until something that does not wait takes it along.
+    assert_eq!(told(spill(3), Severity::Critical, 2_000, 2_900), nothing);
+    let btc = told(isolated("BTCUSDT"), Severity::Critical, 3_000, 3_900);
+    assert_eq!(btc, ["3000 alert 2"]);
+    let eth = told(isolated("ETHUSDT"), Severity::Critical, 4_000, 4_900);
+    assert_eq!(eth, ["4500 alert 1"]);
+}
+
 #[test]
 fn the_same_alarm_is_told_once_and_repeated_at_its_interval() {
     let mut manager = manager();
@@ -302,4 +325,53 @@ fn a_restart_forgets_no_alert_no_silence_and_tells_nothing_twice() {
     pass(&mut after, start + 100_000, start + 130_000);
     let firing: Vec<_> = after.firing().iter().map(|a| a.rule.clone()).collect();
     assert_eq!(firing, ["distance"]);
+}
+
+/// The guard was killed while it was blind: that old blindness covers nothing that is seen now.
+#[test]
+fn what_fired_before_a_restart_covers_nothing_until_it_is_seen_again() {
+    let mut before = manager();
+    before.take(&raised(Key::plain(Rule::Stale), Severity::Critical), 0);
+    pass(&mut before, 0, 1_000);
+    let alerts = before.firing().into_iter().cloned().collect();
+
+    let mut after = Manager::new(Timing::DEFAULT, alerts, vec![], 5_000);
+    assert_eq!(after.counts(), [0, 0, 1], "it is listed as firing");
+    after.take(&raised(pool(Rule::Distance), Severity::Critical), 6_000);
+    assert_eq!(lines(&pass(&mut after, 6_000, 7_000)), ["6500 alert 1"]);
+    // Once it is seen again, it covers figures again.
+    after.take(&raised(Key::plain(Rule::Stale), Severity::Warning), 8_000);
+    after.take(&raised(spill(1), Severity::Critical), 8_000);
+    assert_eq!(
+        lines(&pass(&mut after, 8_000, 20_000)),
+        Vec::<String>::new()
+    );
+}
+
+/// Whoever follows is told of every end, also of those that no transition brings.
+#[test]
+fn what_time_ends_is_handed_to_followers() {
+    let mut before = manager();
+    before.take(&raised(spill(1), Severity::Warning), 0);
+    pass(&mut before, 0, 1_000);
+    let alerts = before.firing().into_iter().cloned().collect();
+
+    let mut after = Manager::new(Timing::DEFAULT, alerts, vec![], 5_000);
+    after.take(&raised(Key::plain(Rule::Restarted), Severity::Info), 5_000);
+    assert_eq!(after.counts(), [1, 1, 0]);
+    pass(&mut after, 5_000, 5_000 + 2 * MINUTE);
+    let ended: Vec<_> = after
+        .take_expired()
+        .into_iter()
+        .map(|one| one.rule)
+        .collect();
+    assert_eq!(ended, ["spill"]);
+    pass(&mut after, 5_000 + 2 * MINUTE, 5_000 + 11 * MINUTE);
+    let ended: Vec<_> = after
+        .take_expired()
+        .into_iter()
+        .map(|one| one.rule)
+        .collect();
+    assert_eq!(ended, ["restarted"]);
+    assert_eq!(after.counts(), [0, 0, 0]);
 }

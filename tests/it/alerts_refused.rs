@@ -165,13 +165,14 @@ async fn a_text_of_any_length_fits_what_its_service_takes() {
             "tgram" => (text("text"), 4_096),
             "discord" => (text("content"), 2_000),
             "slack" => (text("text"), 3_000),
-            "ntfy" => (text("message"), 4_096 / 3),
+            "ntfy" => (text("message"), 4_096),
             _ => (text("text"), 60_000),
         };
         assert!(
             !text.is_empty() && text.chars().count() <= chars_max,
             "{address}"
         );
+        assert!(!address.starts_with("ntfy") || text.len() <= 4_096, "bytes");
         is_harmless(&text);
         is_harmless(body["title"].as_str().unwrap_or_default());
     }
@@ -189,4 +190,24 @@ async fn a_hook_is_told_of_the_most_urgent_however_long_the_rest_is() {
         .send(&endless(), &TimeZone::UTC)
         .await;
     assert_eq!(sent, Outcome::Delivered);
+}
+
+/// What a service has no room for is counted and not cut off.
+#[tokio::test]
+async fn a_crash_says_on_every_channel_how_much_more_there_is() {
+    let mut crash = message("A 4.1 % fall of BTCUSDT liquidates it; 10,000.00 USDT would be gone.");
+    let mut alert = crash.alerts.remove(0);
+    alert.to_do = "Now: sell 0.5 BTCUSDT at market, reduce-only. Or transfer 2,000 USDT.".repeat(3);
+    crash.alerts = vec![alert; 40];
+    let service = Service::start(&[OK]);
+    for address in addresses(service.port) {
+        let sent = target(&address).send(&crash, &TimeZone::UTC).await;
+        assert_eq!(sent, Outcome::Delivered, "{address}");
+        let body = service.next().json();
+        let text = ["text", "content", "message"].map(|name| body[name].as_str());
+        let text = text.into_iter().flatten().next().unwrap().replace('\\', "");
+        let told = text.matches("CRITICAL since").count();
+        let words = format!("… and {} more: crossguard alerts", 40 - told);
+        assert!((1..=12).contains(&told) && text.ends_with(&words), "{text}");
+    }
 }

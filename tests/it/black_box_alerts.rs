@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::sync::mpsc::{Receiver, channel};
 
@@ -181,7 +181,20 @@ fn an_alert_goes_out_is_listed_followed_acknowledged_silenced_and_counted() {
     assert_eq!(ended.status.code(), Some(0), "{}", complaint(&ended));
     said_nothing_of(&guard.verb("alerts"), "silenced by");
 
-    // A silence or an alert changes no verdict, and both are counted.
+    // A silence changes no verdict.
+    let refused = "check BTCUSDT buy 20 --price 60000";
+    assert_eq!(guard.verb(refused).status.code(), Some(20));
+    let all = guard.verb("silence rule=* --for 1h --reason testing");
+    assert_eq!(all.status.code(), Some(0), "{}", complaint(&all));
+    assert_eq!(guard.verb(refused).status.code(), Some(20));
+    let all = out(&all);
+    let all_id = all.split_whitespace().nth(1).unwrap();
+    assert_eq!(
+        guard.verb(&format!("silence {all_id} --end")).status.code(),
+        Some(0)
+    );
+
+    // What fires and what was delivered is counted.
     let metrics = guard.get("/metrics").body;
     for line in [
         "crossguard_alerts_active{severity=\"warning\"}",
@@ -226,9 +239,14 @@ fn events(guard: &Guard, after: Option<&str>) -> Receiver<(String, Value)> {
     )
     .unwrap();
     let (told, heard) = channel();
+    let mut stream = BufReader::new(stream);
+    // Whoever is answered is subscribed: nothing that happens from here on is missed.
+    let mut answered = String::new();
+    stream.read_line(&mut answered).unwrap();
+    assert!(answered.contains("200"), "{answered}");
     std::thread::spawn(move || {
         let mut id = String::new();
-        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+        for line in stream.lines().map_while(Result::ok) {
             if let Some(found) = line.strip_prefix("id: ") {
                 id = found.to_owned();
             } else if let Some(data) = line.strip_prefix("data: ")
@@ -271,31 +289,31 @@ fn a_subscriber_that_comes_back_is_told_the_alerts_it_missed() {
     assert_eq!(missed["alert"]["state"], "firing");
 }
 
-#[test]
-fn the_desktop_is_told_through_a_program_and_hostile_text_stays_text() {
-    let exchange = Exchange::start(&scene());
-    let mut guard = Guard::ready_for(&exchange);
-    // Stands in for the desktop's own notify-send: writes its arguments down, one per line.
-    let folder = tempfile::tempdir().unwrap();
-    let (program, told) = (
-        folder.path().join("notify-send"),
-        folder.path().join("told"),
+/// The watcher of a desktop, and the file where it says everything: a program that stands in for the
+/// desktop's own notify-send writes its arguments down, one per line.
+fn desktop(guard: &Guard) -> (Process, PathBuf) {
+    let folder = guard.state().join("desktop");
+    fs::create_dir(&folder).unwrap();
+    let (program, told) = (folder.join("notify-send"), folder.join("told"));
+    let script = format!(
+        "#!/bin/sh\nprintf '%s\\n' \"$@\" '---' >> '{}'\n",
+        told.display()
     );
-    fs::write(
-        &program,
-        format!(
-            "#!/bin/sh\nprintf '%s\\n' \"$@\" '---' >> '{}'\n",
-            told.display()
-        ),
-    )
-    .unwrap();
+    fs::write(&program, script).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     let mut command = binary();
     command
         .args(["watch", "--notify", "--socket"])
         .arg(guard.socket());
-    command.env("PATH", format!("{}:/usr/bin:/bin", folder.path().display()));
-    let _watching = Process::spawn(command);
+    command.env("PATH", format!("{}:/usr/bin:/bin", folder.display()));
+    (Process::spawn(command), told)
+}
+
+#[test]
+fn the_desktop_is_told_through_a_program_and_hostile_text_stays_text() {
+    let exchange = Exchange::start(&scene());
+    let mut guard = Guard::ready_for(&exchange);
+    let (_watching, told) = desktop(&guard);
     let until_told = |word: &str| {
         until(&format!("the desktop is told of {word}"), || {
             let told = fs::read_to_string(&told).unwrap_or_default();
@@ -304,10 +322,10 @@ fn the_desktop_is_told_through_a_program_and_hostile_text_stays_text() {
     };
     exchange.say("mutate ORDER_TRADE_UPDATE o.c \"<b>&$(touch x)`\"");
     exchange.say("order BTCUSDT buy 0.01 @ 59000 id app_1");
-    let told = until_told("unguarded_order");
+    let told = until_told("order that never asked the guard");
     let notification: Vec<&str> = told
         .split("---\n")
-        .find(|one| one.contains("unguarded_order"))
+        .find(|one| one.contains("order that never asked the guard"))
         .unwrap()
         .lines()
         .collect();
@@ -317,17 +335,82 @@ fn the_desktop_is_told_through_a_program_and_hostile_text_stays_text() {
     );
     assert_eq!(
         notification[4],
-        "crossguard WARNING: unguarded_order BTCUSDT"
+        "crossguard: WARNING: order that never asked the guard, BTCUSDT"
     );
     let body = notification[5..].join("\n");
     assert!(body.contains("&lt;b&gt;&amp;"), "{body}");
     assert!(!body.contains('<'), "{body}");
+
+    // What a silence matches is kept off the desktop, too; what comes after it is told.
+    let silence = guard.verb("silence rule=settings_changed --for 1h --reason testing");
+    assert_eq!(silence.status.code(), Some(0), "{}", complaint(&silence));
+    exchange.say("leverage BTCUSDT 50");
+    alert_of(&guard, "settings_changed");
+    guard.verb("alerts test");
+    let told = until_told("crossguard: test message");
+    assert!(!told.contains("settings changed"), "{told}");
 
     // A guard that is gone is told of, and that it is back.
     guard.process().kill_9();
     until_told("The guard does not answer");
     guard.start();
     until_told("The guard is back");
+}
+
+/// Many alerts at once are one notification; what fired before the watcher came is told, too.
+#[test]
+fn the_desktop_is_told_once_of_what_belongs_together() {
+    let exchange = Exchange::start(&scene());
+    let guard = Guard::ready_for(&exchange);
+    exchange.say("order BTCUSDT buy 0.01 @ 59000 id app_1");
+    until("it was told", || {
+        let alert = alert_of(&guard, "unguarded_order");
+        let told = alert["messages"].as_u64().unwrap() > 0;
+        told.then_some(()).ok_or_else(|| alert.to_string())
+    });
+    let (_watching, told) = desktop(&guard);
+    let until_told = |word: &str| {
+        until(&format!("the desktop is told of {word}"), || {
+            let told = fs::read_to_string(&told).unwrap_or_default();
+            told.contains(word).then_some(told.clone()).ok_or(told)
+        })
+    };
+    until_told("crossguard: WARNING: unguarded order, BTCUSDT");
+    // An order that breaks a limit never asked, either: two alerts, one notification.
+    exchange.say("order BTCUSDT buy 1.5 @ 58000 id app_2");
+    let told = until_told("app_2");
+    let together = told
+        .split("---\n")
+        .find(|one| one.contains("app_2"))
+        .unwrap();
+    assert!(together.contains("If the working order"), "{told}");
+    assert!(together.contains("never asked the guard"), "{told}");
+    assert_eq!(told.matches("---\n").count(), 2, "{told}");
+}
+
+#[test]
+fn a_test_tells_what_became_of_it_whatever_was_before() {
+    let exchange = Exchange::start(&scene());
+    let gone = "HTTP/1.1 410 Gone\r\ncontent-length: 0\r\n\r\n";
+    let service = Service::start(&[gone, OK, gone]);
+    let mut guard = Guard::configured(&exchange.announced, None, &webhook("web", &service));
+    guard.start();
+    guard.until_ready();
+    for (arrives, word) in [
+        (false, "answered 410"),
+        (true, "arrived: "),
+        (false, "NOT DELIVERED"),
+    ] {
+        let test = guard.verb("alerts test");
+        let code = if arrives { 0 } else { 1 };
+        assert_eq!(test.status.code(), Some(code), "{}", out(&test));
+        assert!(out(&test).contains(word), "{}", out(&test));
+    }
+    let json: Value = serde_json::from_str(&out(&guard.verb("alerts test --json"))).unwrap();
+    assert_eq!(
+        (&json[0]["name"], &json[0]["arrived"]),
+        (&"web".into(), &false.into())
+    );
 }
 
 #[test]
@@ -393,6 +476,9 @@ fn what_can_do_nothing_is_said_at_the_start() {
     let more = "[policy.symbol.NOPEUSDT]\nspill = { warn = \"0.1\", reject = \"0.2\" }\n\
         [alerts]\nescalate = \"off\"\nheartbeat_url = \"${cred:beat}\"\n\
         [[alerts.channel]]\nname = \"loud\"\nurl = \"json://127.0.0.1:9/\"\nonly = \"escalations\"\n\
+        [[alerts.channel]]\nname = \"calm\"\nurl = \"json://127.0.0.1:9/\"\nseverity = \"critical\"\n\
+        match = \"rule=unguarded_order\"\n\
+        [[alerts.channel]]\nname = \"lost\"\nurl = \"json://127.0.0.1:9/\"\nmatch = \"symbol=NOPE*\"\n\
         [[alerts.channel]]\nname = \"bot\"\nurl = \"tgram://${cred:token}/5\"\n";
     let mut guard = Guard::configured(&exchange.announced, None, more);
     guard.start();
@@ -401,6 +487,8 @@ fn what_can_do_nothing_is_said_at_the_start() {
         "no heartbeat is sent: its address is in credential \"beat\"",
         "alert credential \"token\" does not exist",
         "channel loud is told of nothing",
+        "channel calm is told of nothing: no rule that it matches is ever critical or worse",
+        "channel lost is told of nothing: \"NOPE*\" matches no contract that the exchange lists",
         "[policy] names NOPEUSDT, which the exchange does not list",
     ] {
         until(sentence, || {

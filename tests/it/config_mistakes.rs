@@ -372,6 +372,11 @@ fn mistakes_about_alerts_name_the_key_and_never_a_secret() {
             "critical",
         ),
         (
+            channel("match = \"rule=distanse\""),
+            "alerts.channel[0].match",
+            "matches no rule",
+        ),
+        (
             channel("only = \"mine\""),
             "alerts.channel[0].only",
             "escalations",

@@ -69,8 +69,9 @@ const PERMITTED: &[(&str, &str)] = &[
     // The door turns an order into an intent through the exchange's translation, never its wire.
     ("api", "exchange::translate"),
     ("gateway", "exchange::translate"),
-    // An address of an alert channel is proved where every mistake of a configuration is.
+    // An address and a matcher of an alert channel are proved where every mistake of a configuration is.
     ("config", "alerts::address"),
+    ("config", "alerts::matcher"),
 ];
 
 /// Words that must not appear in a room's code at all.

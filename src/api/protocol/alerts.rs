@@ -93,6 +93,8 @@ pub struct ChannelLine {
     pub delivered: u64,
     /// Messages that were given up or refused.
     pub failed: u64,
+    /// Attempts that failed for now.
+    pub retried: u64,
     /// Messages that found no room.
     pub dropped: u64,
     /// Messages that wait.

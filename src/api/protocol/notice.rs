@@ -51,6 +51,36 @@ pub struct AlertEvent<'a> {
     pub alert: Option<AlertLine>,
 }
 
+/// Data of a `message` event: what the alert channels are told, grouped and in words.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MessageEvent {
+    /// `alert`, `repeat`, `resolved`, `escalation` or `test`.
+    pub occasion: String,
+    /// The most urgent severity in it.
+    pub severity: String,
+    /// When, in milliseconds since 1970.
+    pub time: i64,
+    /// One line.
+    pub title: String,
+    /// The rest, in lines.
+    pub text: String,
+    /// Every alert it tells of, the most urgent first.
+    pub alerts: Vec<ToldAlert>,
+}
+
+/// An alert of a message.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ToldAlert {
+    /// As in `/v1/alerts`.
+    pub id: String,
+    /// As it was told.
+    pub severity: String,
+    /// `firing` or `resolved`.
+    pub state: String,
+}
+
 /// Data of a `lagged` event: events that this subscriber will not see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]

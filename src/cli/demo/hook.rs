@@ -53,6 +53,7 @@ impl Hooks {
             name: name.to_owned(),
             address,
             severity: Severity::Warning,
+            matching: None,
             only_escalations: false,
             per_minute: 60,
         };

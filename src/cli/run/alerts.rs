@@ -7,21 +7,26 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::alerts::channel::ChannelOptions;
 use crate::alerts::heartbeat::Heartbeat;
 use crate::alerts::quiet::Refused;
 use crate::alerts::send::{self, Credentials, Target};
-use crate::alerts::{self, Alert, Event, Handle, Options, Restored, Save, Setup, Silence, Timing};
+use crate::alerts::{
+    self, Alert, Event, Handle, Message, Options, Restored, Save, Setup, Shown, Silence, Timing,
+    render,
+};
 use crate::api::alerts::{AlertDesk, AlertRefusal};
 use crate::api::events::{EventKind, Hub};
 use crate::api::protocol::alerts::{AlertLine, AlertsAnswer, ChannelLine, SilenceLine};
-use crate::api::protocol::notice::AlertEvent;
+use crate::api::protocol::notice::{AlertEvent, MessageEvent, ToldAlert};
 use crate::api::record::Pending;
 use crate::clock::Clock;
 use crate::config::{self, secret};
 use crate::exchange;
+use crate::guard::alarm::levels::Table;
 use crate::guard::alarm::{Rule, Severity};
 use crate::guard::policy::Policy;
 use crate::journal::{AlertStore, AlertThread, Keep, Kept};
@@ -62,11 +67,12 @@ pub(crate) fn start(
     };
     let Surroundings { hub, metrics, say } = surroundings;
     let restarted = config.levels.setting(Rule::Restarted, policy);
+    let zone = TimeZone::try_system().unwrap_or(TimeZone::UTC);
     let options = Options {
         setup: setup(config, policy, &mut said)?,
         restarted,
         clock: clock.clone(),
-        zone: jiff::tz::TimeZone::try_system().unwrap_or(jiff::tz::TimeZone::UTC),
+        zone: zone.clone(),
         restored,
         keep: Box::new(move |saves, lived_ms| {
             if let Some(store) = &store {
@@ -74,7 +80,15 @@ pub(crate) fn start(
                 let _ = store.keep(keeps(&saves, lived_ms));
             }
         }),
-        follow: follower(hub.clone(), Arc::clone(metrics)),
+        follow: follower(hub.clone(), zone.clone()),
+        active: {
+            let metrics = Arc::clone(metrics);
+            Box::new(move |counts| {
+                for (severity, count) in Severity::ALL.into_iter().zip(counts) {
+                    metrics.set_alerts_active(severity.name(), count);
+                }
+            })
+        },
         count: {
             let metrics = Arc::clone(metrics);
             Arc::new(move |channel, result| metrics.count_notification(channel, result))
@@ -109,6 +123,7 @@ pub(super) fn setup(
         let options = ChannelOptions {
             name: channel.name.clone(),
             severity: channel.severity,
+            matching: channel.matching.clone(),
             only_escalations: channel.only_escalations,
             per_minute: channel.per_minute,
         };
@@ -123,7 +138,15 @@ pub(super) fn setup(
     if config.channels.is_empty() {
         said.push("no alert channel is configured: alerts are on the socket alone".to_owned());
     }
+    let table = config.levels.table(policy);
     for channel in &config.channels {
+        if !is_told_of_anything(channel, &table) {
+            said.push(format!(
+                "channel {} is told of nothing: no rule that it matches is ever {} or worse",
+                channel.name,
+                channel.severity.name()
+            ));
+        }
         if channel.only_escalations && timing.escalate_ms.is_none() {
             said.push(format!(
                 "channel {} is told of nothing: it is for escalations, and escalate is off",
@@ -135,6 +158,21 @@ pub(super) fn setup(
         timing,
         channels: channels.collect(),
         heartbeat: heartbeat(config, &credentials, &http, said),
+    })
+}
+
+/// Some rule that the channel matches has a level of a severity that it is told of.
+fn is_told_of_anything(channel: &config::Channel, table: &Table) -> bool {
+    let matching = channel.matching.as_ref();
+    Rule::ALL.into_iter().any(|rule| {
+        let levels = table.get(rule).levels;
+        let mut heard = (Severity::ALL.into_iter().enumerate())
+            .filter(|(_, severity)| *severity >= channel.severity);
+        heard.any(|(index, severity)| {
+            // An event that concerns nothing at risk is milder than its level.
+            let can_be = levels.iter().skip(index).any(Option::is_some);
+            can_be && matching.is_none_or(|matcher| matcher.could_match(rule, severity))
+        })
     })
 }
 
@@ -254,39 +292,55 @@ fn keeps(saves: &[Save], lived_ms: Option<i64>) -> Vec<Keep> {
     keeps
 }
 
-/// Tells followers on the socket, and counts what fires.
-fn follower(hub: Hub, metrics: Arc<Metrics>) -> Box<dyn Fn(&Event) + Send> {
-    let firing: std::sync::Mutex<BTreeMap<String, Severity>> = std::sync::Mutex::default();
-    Box::new(move |event| {
-        let (Event::Firing(alert) | Event::Ended(alert) | Event::Acknowledged(alert)) = event;
-        let mut firing = firing
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if alert.is_firing() {
-            firing.insert(alert.id.clone(), alert.severity());
-        } else {
-            firing.remove(&alert.id);
+/// Tells followers on the socket.
+fn follower(hub: Hub, zone: TimeZone) -> Box<dyn Fn(&Event) + Send> {
+    Box::new(move |event| match event {
+        Event::Changed(shown) => {
+            hub.publish(EventKind::Alert, || AlertEvent::of_alert(shown_line(shown)));
         }
-        for severity in Severity::ALL {
-            let count = firing.values().filter(|one| **one == severity).count();
-            metrics.set_alerts_active(severity.name(), count);
+        Event::Told(message) => {
+            hub.publish(EventKind::Message, || message_event(message, &zone));
         }
-        drop(firing);
-        hub.publish(EventKind::Alert, || {
-            AlertEvent::of_alert(line(alert, None, None))
-        });
     })
 }
 
-fn line(alert: &Alert, silenced_by: Option<String>, inhibited_by: Option<String>) -> AlertLine {
-    let state = if alert.is_firing() {
+fn message_event(message: &Message, zone: &TimeZone) -> MessageEvent {
+    let words = render::words(message, zone);
+    MessageEvent {
+        occasion: message.occasion.name().to_owned(),
+        severity: message.severity().name().to_owned(),
+        time: message.at_ms,
+        title: words.title,
+        text: words.body,
+        alerts: message.alerts.iter().map(told_line).collect(),
+    }
+}
+
+fn told_line(alert: &Alert) -> ToldAlert {
+    ToldAlert {
+        id: alert.id.clone(),
+        severity: alert.severity.clone(),
+        state: state(alert).to_owned(),
+    }
+}
+
+fn shown_line(shown: &Shown) -> AlertLine {
+    let (silence, cause) = (shown.silenced_by.clone(), shown.inhibited_by.clone());
+    line(&shown.alert, silence, cause)
+}
+
+const fn state(alert: &Alert) -> &'static str {
+    if alert.is_firing() {
         "firing"
     } else {
         "resolved"
-    };
+    }
+}
+
+fn line(alert: &Alert, silenced_by: Option<String>, inhibited_by: Option<String>) -> AlertLine {
     AlertLine {
         id: alert.id.clone(),
-        state: state.to_owned(),
+        state: state(alert).to_owned(),
         rule: alert.rule.clone(),
         severity: alert.severity.clone(),
         pool: alert.pool.clone(),
@@ -342,11 +396,8 @@ impl AlertDesk for Desk {
         let handle = self.0.clone();
         Box::pin(async move {
             let view = handle.view().await.map_err(gone)?;
-            let firing = view.firing.into_iter();
             Ok(AlertsAnswer {
-                alerts: firing
-                    .map(|(alert, silence, other)| line(&alert, silence, other))
-                    .collect(),
+                alerts: view.firing.iter().map(shown_line).collect(),
                 resolved: view.ended.iter().map(|one| line(one, None, None)).collect(),
                 silences: view.silences.iter().map(silence_line).collect(),
                 channels: view
@@ -357,6 +408,7 @@ impl AlertDesk for Desk {
                         kind: channel.kind.to_owned(),
                         delivered: channel.delivered,
                         failed: channel.failed,
+                        retried: channel.retried,
                         dropped: channel.dropped,
                         queued: channel.queued,
                         last_delivered: channel.delivered_ms,
@@ -371,7 +423,7 @@ impl AlertDesk for Desk {
         let handle = self.0.clone();
         Box::pin(async move {
             let alert = handle.acknowledge(id, by).await.map_err(gone)?;
-            alert.map(|alert| line(&alert, None, None)).map_err(refused)
+            alert.map(|shown| shown_line(&shown)).map_err(refused)
         })
     }
 

@@ -22,17 +22,20 @@ impl Alarms {
             let text = words::modes_changed(modes);
             self.board.happened(key, text, true, now);
         }
-        for (symbol, state) in book.symbols() {
-            let Some(settings) = state.settings else {
+        for (index, (symbol, state)) in book.symbols().enumerate() {
+            if index >= self.known.settings.len() {
+                self.known.settings.push(None);
+            }
+            let (Some(settings), Some(known)) =
+                (state.settings, self.known.settings.get_mut(index))
+            else {
                 continue;
             };
-            let before = match self.known.settings.get_mut(symbol) {
-                Some(known) if *known == settings => continue,
-                Some(known) => std::mem::replace(known, settings),
-                None => {
-                    self.known.settings.insert(symbol.clone(), settings);
-                    continue;
-                }
+            if *known == Some(settings) {
+                continue;
+            }
+            let Some(before) = known.replace(settings) else {
+                continue;
             };
             let Some(text) = words::settings_changed(symbol, before, settings) else {
                 continue;

@@ -14,6 +14,7 @@ use crate::guard::verdict::Level;
 use crate::margin::account::{Asset, MarginMode, Symbol};
 use crate::margin::amount::quotient;
 use crate::margin::pool::PoolAssessment;
+use crate::margin::position::PositionAssessment;
 use crate::mirror::Mirror;
 
 /// A funding is told of when it is nearer than this, in milliseconds.
@@ -93,10 +94,12 @@ impl Alarms {
     pub(super) fn judge_positions(&mut self, seen: &Seen<'_>, now: Now) {
         for position in &seen.positions {
             let pool = seen.pool(position.pool);
-            if position.figures.margin_mode == MarginMode::Isolated {
-                self.judge_isolated(position, now);
-            } else if let Some(pool) = pool {
-                self.judge_spill(position, pool, now);
+            if let Some(figures) = &position.figures {
+                if figures.margin_mode == MarginMode::Isolated {
+                    self.judge_isolated(position, figures, now);
+                } else if let Some(pool) = pool {
+                    self.judge_spill(position, figures, pool, now);
+                }
             }
             self.judge_funding(position, pool, now);
             self.judge_jump(position, now);
@@ -114,21 +117,32 @@ impl Alarms {
         self.marks.retain(|symbol, _| held(symbol));
     }
 
-    fn judge_isolated(&mut self, position: &SeenPosition<'_>, now: Now) {
-        let Ok(Some(distance)) = position.figures.distance() else {
+    fn judge_isolated(
+        &mut self,
+        position: &SeenPosition<'_>,
+        figures: &PositionAssessment,
+        now: Now,
+    ) {
+        let Ok(Some(distance)) = figures.distance() else {
             return;
         };
         let reading = Reading {
             rule: Rule::Distance,
             value: distance.get(),
             key: || of_leg(Rule::Distance, position),
-            text: || words::isolated_distance(position, distance),
+            text: || words::isolated_distance(position, figures, distance),
         };
         self.take_of_symbol(position.symbol, reading, now);
     }
 
-    fn judge_spill(&mut self, position: &SeenPosition<'_>, pool: &PoolAssessment, now: Now) {
-        let spill = position.figures.spill_of_pool;
+    fn judge_spill(
+        &mut self,
+        position: &SeenPosition<'_>,
+        figures: &PositionAssessment,
+        pool: &PoolAssessment,
+        now: Now,
+    ) {
+        let spill = figures.spill_of_pool;
         if !spill.is_positive() || !pool.margin_balance.is_positive() {
             return;
         }
@@ -139,7 +153,7 @@ impl Alarms {
             rule: Rule::Spill,
             value: fraction.get(),
             key: || of_leg(Rule::Spill, position),
-            text: || words::spill(position, fraction),
+            text: || words::spill(position, figures, fraction),
         };
         self.take_of_symbol(position.symbol, reading, now);
     }
@@ -188,7 +202,7 @@ impl Alarms {
     }
 
     fn judge_jump(&mut self, position: &SeenPosition<'_>, now: Now) {
-        let mark = position.figures.mark.price();
+        let mark = position.mark.price();
         let trend = match self.marks.get_mut(position.symbol) {
             Some(trend) => trend,
             None => self.marks.entry(position.symbol.clone()).or_default(),
@@ -251,5 +265,5 @@ impl Alarms {
 
 fn of_leg(rule: Rule, position: &SeenPosition<'_>) -> Key {
     Key::of_symbol(rule, position.pool, position.symbol)
-        .with_part(words::leg(position.figures.position_side))
+        .with_part(words::leg(position.position_side))
 }

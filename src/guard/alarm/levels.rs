@@ -67,6 +67,14 @@ impl Setting {
             .next()
     }
 
+    /// The least value that raises or keeps up anything, of a rule of which a greater value is worse;
+    /// `None` when all levels are off.
+    #[must_use]
+    pub fn least(&self) -> Option<Decimal> {
+        let levels = self.levels.iter().flatten();
+        levels.map(|level| level.clear.min(level.raise)).min()
+    }
+
     /// The severity of an event of this rule; `None` when it is off.
     #[must_use]
     pub fn of_event(&self) -> Option<Severity> {

@@ -6,7 +6,8 @@
 //!
 //! Reading order: [`rule`] (the closed set), [`levels`] (where an alarm begins and ends), [`seen`]
 //! (what is looked at), [`state`] (one look after the other), `figures` and `compare` (what is
-//! judged), `raised` (what is up), `words` (what a person reads), `remedy` (what mends it).
+//! judged), `surely` (what need not be looked at closely), `raised` (what is up), `words` (what a
+//! person reads), `remedy` (what mends it).
 //! An account can stand at a margin ratio of 0.3 and be 5 % from its end, so distance comes first.
 
 mod compare;
@@ -18,6 +19,7 @@ mod remedy;
 pub mod rule;
 pub mod seen;
 pub mod state;
+mod surely;
 mod trend;
 mod words;
 

@@ -5,6 +5,8 @@
 
 use super::{Alarms, Key, Rule, Transition, words};
 use crate::clock::Now;
+use crate::margin::account::Symbol;
+use crate::margin::amount::{Notional, Quantity};
 use crate::mirror::event::OrderOrigin;
 use crate::mirror::{Mirror, Notice};
 
@@ -15,9 +17,8 @@ impl Alarms {
             let state = mirror.book().state(symbol);
             state.and_then(|state| state.margin_asset.clone())
         };
-        let of_symbol = |rule, symbol: &crate::margin::account::Symbol| {
-            Key::of_symbol(rule, pool(symbol.as_str()).as_ref(), symbol)
-        };
+        let of_symbol =
+            |rule, symbol: &Symbol| Key::of_symbol(rule, pool(symbol.as_str()).as_ref(), symbol);
         let (key, text, matters) = match notice {
             Notice::Unguarded(order) => (
                 of_symbol(Rule::UnguardedOrder, &order.symbol)
@@ -32,7 +33,12 @@ impl Alarms {
                 };
                 (
                     of_symbol(rule, symbol),
-                    words::forced(symbol, *origin),
+                    words::forced(
+                        symbol,
+                        *origin,
+                        held(mirror, symbol),
+                        pool(symbol.as_str()).as_ref(),
+                    ),
                     true,
                 )
             }
@@ -48,7 +54,7 @@ impl Alarms {
                 after,
             } => (
                 of_symbol(Rule::RequirementRose, symbol),
-                words::requirement_rose(symbol, *before, *after),
+                words::requirement_rose(symbol, pool(symbol.as_str()).as_ref(), *before, *after),
                 true,
             ),
             Notice::CollateralCut {
@@ -88,4 +94,17 @@ impl Alarms {
         self.board.happened(key, text, matters, now);
         self.board.told()
     }
+}
+
+/// How much of a symbol is held, both legs together, and what it is worth.
+fn held(mirror: &Mirror, symbol: &Symbol) -> Option<(Quantity, Notional)> {
+    let state = mirror.book().state(symbol.as_str())?;
+    let mark = state.mark?.price();
+    let mut held = (Quantity::ZERO, Notional::ZERO);
+    for (_, leg) in state.legs.held() {
+        let quantity = leg.quantity.abs();
+        held.0 = held.0.plus(quantity).ok()?;
+        held.1 = held.1.plus(mark.times(quantity).ok()?).ok()?;
+    }
+    (!held.0.is_zero()).then_some(held)
 }

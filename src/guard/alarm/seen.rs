@@ -5,10 +5,11 @@
 
 use rust_decimal::Decimal;
 
+use super::surely::{Part, breaks_nothing, spills_less};
 use crate::guard::policy::{LimitKey, Policy};
 use crate::guard::stress::{self, StressOutcome};
-use crate::margin::account::{Asset, AssetMode, MarginMode, Symbol, SymbolState};
-use crate::margin::amount::{Amount, Rate, quotient};
+use crate::margin::account::{Asset, AssetMode, MarginMode, PositionSide, Symbol, SymbolState};
+use crate::margin::amount::{Amount, MarkPrice, Notional, Rate, quotient};
 use crate::margin::book::{Book, Unknown};
 use crate::margin::order::{OpenOrder, OrderIntent};
 use crate::margin::pool::PoolAssessment;
@@ -49,8 +50,12 @@ pub struct SeenPosition<'a> {
     pub state: &'a SymbolState,
     /// The pool it belongs to.
     pub pool: Option<&'a Asset>,
-    /// Its figures.
-    pub figures: PositionAssessment,
+    /// Which leg.
+    pub position_side: PositionSide,
+    /// The mark.
+    pub mark: MarkPrice,
+    /// Its figures; `None` when its spill is surely less than anybody is told of.
+    pub figures: Option<PositionAssessment>,
     /// What it pays at the next funding.
     pub funding: Option<Funding>,
 }
@@ -86,6 +91,8 @@ pub struct Strain {
     pub value: Decimal,
     /// The part of the limit that is used up: from 1 on it is broken.
     pub used: Decimal,
+    /// The margin balance of the pool that it is judged on.
+    pub balance: Option<Amount>,
 }
 
 /// A scenario, played through.
@@ -112,7 +119,8 @@ pub struct Seen<'a> {
     pub crossed: Vec<(&'a Symbol, Option<&'a Asset>)>,
     /// Scenarios that must be survived, unless the distance already shows that they are.
     pub stress: Vec<SeenStress<'a>>,
-    /// Working orders that could add risk.
+    /// Working orders that could add risk, unless the pool's figures already prove that they use up
+    /// less of every limit than anybody is told of.
     pub orders: Vec<SeenOrder<'a>>,
 }
 
@@ -129,13 +137,25 @@ impl Seen<'_> {
     fn spill(&self, symbol: &Symbol, pool: &PoolAssessment) -> Option<Rate> {
         let positions = self.positions.iter();
         let of_symbol = positions.filter(|position| position.symbol == symbol);
-        spill_of(of_symbol.map(|position| &position.figures), pool)
+        spill_of(
+            of_symbol.filter_map(|position| position.figures.as_ref()),
+            pool,
+        )
     }
+}
+
+/// From where on something is told: what surely stays below is not looked at closely.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Floors {
+    /// Of a working order: the part of a limit that it would use up; `None`: no order is looked at.
+    pub part: Option<Decimal>,
+    /// Of a position: its spill as a fraction of the pool; `None`: no spill is told.
+    pub spill: Option<Decimal>,
 }
 
 /// Assesses the account.
 #[must_use]
-pub fn observe<'a>(view: &LiveView<'a>, policy: &Policy, depth: Depth) -> Seen<'a> {
+pub fn observe<'a>(view: &LiveView<'a>, policy: &Policy, depth: Depth, floors: Floors) -> Seen<'a> {
     let book = view.book();
     let in_use = book.pools_in_use().into_iter();
     let pools = in_use.map(|asset| SeenPool {
@@ -151,11 +171,11 @@ pub fn observe<'a>(view: &LiveView<'a>, policy: &Policy, depth: Depth) -> Seen<'
         orders: Vec::new(),
     };
     if depth >= Depth::Positions {
-        observe_positions(view, policy, &mut seen);
+        observe_positions(view, policy, floors, &mut seen);
         observe_stress(view, policy, &mut seen);
     }
-    if depth >= Depth::Orders {
-        observe_orders(view, policy, &mut seen);
+    if let (Depth::Orders, Some(part)) = (depth, floors.part) {
+        observe_orders(view, policy, part, &mut seen);
     }
     seen
 }
@@ -176,7 +196,12 @@ fn matters(pool: &SeenPool<'_>) -> bool {
     }
 }
 
-fn observe_positions<'a>(view: &LiveView<'a>, policy: &Policy, seen: &mut Seen<'a>) {
+fn observe_positions<'a>(
+    view: &LiveView<'a>,
+    policy: &Policy,
+    floors: Floors,
+    seen: &mut Seen<'a>,
+) {
     let book = view.book();
     for (symbol, state) in book.symbols() {
         if state.is_idle() {
@@ -193,6 +218,27 @@ fn observe_positions<'a>(view: &LiveView<'a>, policy: &Policy, seen: &mut Seen<'
         if state.legs.is_flat() {
             continue;
         }
+        let is_small = seen.pool(pool).is_some_and(|pool| {
+            let least = |least| spills_less(state, pool, policy, least);
+            floors.spill.map_or(crossed, least)
+        });
+        if is_small && let Some(mark) = state.mark {
+            for (position_side, leg) in state.legs.held() {
+                let notional = mark.price().times(leg.quantity);
+                seen.positions.push(SeenPosition {
+                    symbol,
+                    state,
+                    pool,
+                    position_side,
+                    mark,
+                    funding: notional
+                        .ok()
+                        .and_then(|worth| funding(view, symbol, state, worth)),
+                    figures: None,
+                });
+            }
+            continue;
+        }
         // What cannot be assessed shows as a pool whose figures are not known.
         let assessed = book
             .what_if(symbol)
@@ -202,8 +248,10 @@ fn observe_positions<'a>(view: &LiveView<'a>, policy: &Policy, seen: &mut Seen<'
                 symbol,
                 state,
                 pool,
-                funding: funding(view, symbol, state, &figures),
-                figures,
+                position_side: figures.position_side,
+                mark: figures.mark,
+                funding: funding(view, symbol, state, figures.notional),
+                figures: Some(figures),
             });
         }
     }
@@ -214,10 +262,10 @@ fn funding(
     view: &LiveView<'_>,
     symbol: &Symbol,
     state: &SymbolState,
-    position: &PositionAssessment,
+    notional: Notional,
 ) -> Option<Funding> {
     let meta = view.mirror().mark_meta(symbol.as_str())?;
-    let cost = position.notional.times(meta.funding_rate?).ok()?;
+    let cost = notional.times(meta.funding_rate?).ok()?;
     let exchange_now = view.mirror().exchange_now_ms(view.now())?;
     let in_ms = meta.next_funding_ms?.saturating_sub(exchange_now);
     if !cost.is_positive() || in_ms <= 0 {
@@ -269,12 +317,17 @@ fn observe_stress<'a>(view: &LiveView<'a>, policy: &Policy, seen: &mut Seen<'a>)
     }
 }
 
-fn observe_orders<'a>(view: &LiveView<'a>, policy: &Policy, seen: &mut Seen<'a>) {
-    let assumptions = Assumptions {
+/// What an order's fill is taken for.
+pub(super) const fn assumptions(policy: &Policy) -> Assumptions {
+    Assumptions {
         market_slippage: policy.market_slippage,
         taker_fee: policy.taker_fee,
-    };
+    }
+}
+
+fn observe_orders<'a>(view: &LiveView<'a>, policy: &Policy, part: Decimal, seen: &mut Seen<'a>) {
     let book = view.book();
+    let sure = Part::of(part);
     let adding = view
         .mirror()
         .orders()
@@ -288,13 +341,20 @@ fn observe_orders<'a>(view: &LiveView<'a>, policy: &Policy, seen: &mut Seen<'a>)
             continue;
         };
         let pool = book.pool_of(asset);
+        let before = seen.pool(Some(pool));
+        if before
+            .zip(sure)
+            .is_some_and(|(pool, part)| breaks_nothing(order, state, pool, policy, part))
+        {
+            continue;
+        }
         // A pool that holds nothing strains nothing yet.
-        let before = seen.pool(Some(pool)).map_or_else(Vec::new, |figures| {
+        let before = before.map_or_else(Vec::new, |figures| {
             let spill = seen.spill(&order.symbol, figures);
             strains(figures, spill, &order.symbol, policy)
         });
         let after = book.what_if(&order.symbol).and_then(|mut what_if| {
-            fill(&mut what_if, &intent_of(order), assumptions)?;
+            fill(&mut what_if, &intent_of(order), assumptions(policy))?;
             let figures = what_if.assess(policy.horizon)?;
             let positions = assess_positions(&what_if, &order.symbol, policy.horizon)?;
             let spill = spill_of(positions.iter(), &figures);
@@ -347,6 +407,7 @@ fn strains(
             limit,
             value,
             used: used(value, at, limit.smaller_is_worse()),
+            balance: Some(pool.margin_balance),
         })
     });
     strained.collect()

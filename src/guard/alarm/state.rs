@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 
 use super::levels::{AlarmPolicy, Setting};
 use super::raised::{Board, Reading};
-use super::seen::{Depth, Seen, observe};
+use super::seen::{Depth, Floors, Seen, observe};
 use super::trend::Trend;
 use super::{Key, Rule, Transition, remedy, words};
 use crate::clock::Now;
@@ -30,7 +30,8 @@ const START_MS: i64 = 30_000;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Known {
     pub(super) modes: Option<(PositionMode, AssetMode)>,
-    pub(super) settings: BTreeMap<Symbol, Settings>,
+    /// By the symbol's place in the book.
+    pub(super) settings: Vec<Option<Settings>>,
 }
 
 /// Every alarm's state.
@@ -109,12 +110,25 @@ impl Alarms {
         match mirror.view(now, Needs { symbol: None }) {
             Ok(view) => {
                 let depth = self.depth(now);
-                let seen = observe(&view, context.policy, depth);
+                let seen = observe(&view, context.policy, depth, self.floors());
                 let mut told = self.judge(&seen, &view);
                 remedy::name(&mut told, &view, context);
                 told
             }
             Err(not_ready) => self.judge_blind(&not_ready, mirror, now),
+        }
+    }
+
+    /// From where on anything is told, at the strictest levels of any symbol.
+    #[must_use]
+    pub fn floors(&self) -> Floors {
+        let own = self.own.iter();
+        let own = own.filter(|((rule, _), _)| *rule == Rule::Spill);
+        let spill = own.map(|(_, setting)| setting);
+        let spill = spill.chain([self.board.table.get(Rule::Spill)]);
+        Floors {
+            part: self.board.table.get(Rule::OrderWouldBreak).least(),
+            spill: spill.filter_map(Setting::least).min(),
         }
     }
 

@@ -7,7 +7,7 @@ use super::{FIX, LOOK, ORDERS, POSITIONS, order_number, order_words, text};
 use crate::guard::alarm::Text;
 use crate::guard::words::{Careful, money, percent};
 use crate::margin::account::{Asset, AssetMode, MarginMode, PositionMode, Settings, Symbol};
-use crate::margin::amount::{Amount, Rate};
+use crate::margin::amount::{Amount, Notional, Quantity, Rate};
 use crate::margin::order::OpenOrder;
 use crate::mirror::event::{KeyPermissions, KeyRefusal, OrderOrigin};
 use crate::mirror::truth::Drift;
@@ -88,26 +88,44 @@ pub(in crate::guard::alarm) fn stale(not_ready: &NotReady, exposed: bool) -> Tex
 pub(in crate::guard::alarm) fn unguarded(order: &OpenOrder) -> Text {
     text(
         format!(
-            "An order was placed that never asked the guard: {} (order {}, {:?}).",
+            "An order was placed that never asked the guard: {} (named {:?}).",
             order_words(order),
-            order_number(order),
             order.client_order_id
         ),
-        "If that was not you, cancel it and look who has access to the account.",
+        format!(
+            "If that was not you: cancel order {} of {}, and look who has access to the account.",
+            order_number(order),
+            order.symbol
+        ),
         Some(ORDERS.to_owned()),
     )
 }
 
-pub(in crate::guard::alarm) fn forced(symbol: &Symbol, origin: OrderOrigin) -> Text {
+/// `held` is what is held of it: the quantity, and its worth at the mark.
+pub(in crate::guard::alarm) fn forced(
+    symbol: &Symbol,
+    origin: OrderOrigin,
+    held: Option<(Quantity, Notional)>,
+    asset: Option<&Asset>,
+) -> Text {
     let what = match origin {
         OrderOrigin::Liquidation => "liquidates",
         OrderOrigin::AutoDeleveraging => "deleverages",
         OrderOrigin::Settlement => "settles",
         OrderOrigin::Client => "trades",
     };
+    let held = held.map_or_else(String::new, |(quantity, worth)| {
+        format!(
+            " {} are held, worth {} {}.",
+            quantity.get().normalize(),
+            money(worth.as_amount()),
+            asset.map_or("", |asset| asset.as_str())
+        )
+    });
     text(
-        format!("The exchange {what} {symbol} by itself."),
-        "Look at what is left and whether a hedge is gone; new risk is rejected until it is over.",
+        format!("The exchange {what} {symbol} by itself.{held}"),
+        "Now: look at what is left and whether a hedge is gone; move money in or reduce before it \
+         takes more. New risk is rejected until it is over.",
         Some(POSITIONS.to_owned()),
     )
 }
@@ -126,12 +144,15 @@ pub(in crate::guard::alarm) fn protection_lost(order: &OpenOrder, refusal: &str)
 
 pub(in crate::guard::alarm) fn requirement_rose(
     symbol: &Symbol,
+    asset: Option<&Asset>,
     before: Amount,
     after: Amount,
 ) -> Text {
+    let asset = asset.map_or("", |asset| asset.as_str());
     text(
         format!(
-            "New brackets of {symbol}: what is held now needs {} of maintenance margin instead of {}.",
+            "The exchange demands more for {symbol}: what is held now needs {} {asset} of maintenance \
+             margin instead of {} {asset}.",
             money(after),
             money(before)
         ),
@@ -143,7 +164,10 @@ pub(in crate::guard::alarm) fn requirement_rose(
 pub(in crate::guard::alarm) fn margin_call(symbols: &[Symbol]) -> Text {
     let names: Vec<&str> = symbols.iter().map(Symbol::as_str).collect();
     text(
-        format!("The exchange warns of liquidation: {}.", names.join(", ")),
+        format!(
+            "The exchange warns that it is about to liquidate: {}.",
+            names.join(", ")
+        ),
         "Now: reduce, or move money into the futures wallet.",
         Some(FIX.to_owned()),
     )
@@ -155,7 +179,7 @@ pub(in crate::guard::alarm) fn drifted(drift: &Drift) -> Text {
     });
     text(
         format!("A read of the whole account found what no event had told{first}."),
-        "The guard corrected itself. If it happens again, tell us.",
+        "Nothing: the guard has corrected itself. If it happens again and again, report it.",
         Some(LOOK.to_owned()),
     )
 }
@@ -163,19 +187,28 @@ pub(in crate::guard::alarm) fn drifted(drift: &Drift) -> Text {
 pub(in crate::guard::alarm) fn orders_drifted(unheard: usize, vanished: usize) -> Text {
     text(
         format!(
-            "A read of the order books found {unheard} orders that no event had told of; {vanished} \
-             had vanished."
+            "A read of the order books found {} that no event had told of; {} had vanished.",
+            counted(unheard),
+            counted(vanished)
         ),
-        "Look whether you know these orders.",
+        "Look whether you know the orders that work now; cancel what is not yours.",
         Some(ORDERS.to_owned()),
     )
+}
+
+fn counted(orders: usize) -> String {
+    match orders {
+        0 => "none".to_owned(),
+        1 => "one order".to_owned(),
+        several => format!("{several} orders"),
+    }
 }
 
 pub(in crate::guard::alarm) fn account_empty() -> Text {
     text(
         "The exchange suddenly reports an empty account without an event. It is not believed yet."
             .to_owned(),
-        "Look at the account at the exchange.",
+        "Now: look at the account at the exchange; whether money was moved out, and by whom.",
         Some(LOOK.to_owned()),
     )
 }
@@ -183,7 +216,7 @@ pub(in crate::guard::alarm) fn account_empty() -> Text {
 pub(in crate::guard::alarm) fn collateral_cut(asset: &Asset, before: Rate, after: Rate) -> Text {
     text(
         format!(
-            "As collateral {asset} now counts for {} of its price less, instead of {}.",
+            "As collateral {asset} is now counted {} below its price, instead of {}.",
             percent(after.get(), Careful::Up),
             percent(before.get(), Careful::Up)
         ),

@@ -128,8 +128,8 @@ pub(in crate::guard::alarm) fn headroom_falling(
         format!("in about {left} min")
     };
     let what = format!(
-        "The {asset} pool loses {} {asset} a minute; {} are left, and at this speed they are gone \
-         {soon}.",
+        "The {asset} pool loses {} {asset} a minute; {} {asset} are left until its liquidation, and at \
+         this speed they are gone {soon}.",
         money(Amount::new(fall)),
         money(pool.headroom)
     );

@@ -5,23 +5,36 @@
 
 use rust_decimal::Decimal;
 
-use super::{FIX, ORDERS, POSITIONS, order_number, order_words, text};
+use super::{FIX, ORDERS, POSITIONS, capital, order_number, order_words, text};
 use crate::guard::alarm::Text;
 use crate::guard::alarm::seen::{Funding, SeenOrder, SeenPosition, Strain};
 use crate::guard::policy::LimitKey;
-use crate::guard::words::{Careful, money, percent};
+use crate::guard::words::{Careful, article, money, percent, price};
 use crate::margin::account::Symbol;
 use crate::margin::amount::Rate;
+use crate::margin::position::PositionAssessment;
 
 pub(in crate::guard::alarm) fn isolated_distance(
     position: &SeenPosition<'_>,
+    figures: &PositionAssessment,
     distance: Rate,
 ) -> Text {
-    let figures = &position.figures;
+    let asset = position.state.margin_asset.as_ref();
+    let asset = asset.map_or("", |asset| asset.as_str());
+    let by = percent(distance.get(), Careful::Down);
+    let way = if figures.leg.quantity.is_negative() {
+        "rise"
+    } else {
+        "fall"
+    };
+    let at = figures
+        .liquidation
+        .headline()
+        .map_or_else(String::new, |at| format!(" (at {})", price(at)));
     let what = format!(
-        "The isolated {} position is {} from liquidation; {} would be gone.",
+        "{} {by} {way} of {} liquidates the isolated position{at}; its {} {asset} would be gone.",
+        capital(article(&by)),
         position.symbol,
-        percent(distance.get(), Careful::Down),
         money(figures.leg.isolated_wallet)
     );
     text(
@@ -31,16 +44,23 @@ pub(in crate::guard::alarm) fn isolated_distance(
     )
 }
 
-pub(in crate::guard::alarm) fn spill(position: &SeenPosition<'_>, fraction: Rate) -> Text {
-    let figures = &position.figures;
+pub(in crate::guard::alarm) fn spill(
+    position: &SeenPosition<'_>,
+    figures: &PositionAssessment,
+    fraction: Rate,
+) -> Text {
     let asset = position.pool.map_or("", |asset| asset.as_str());
+    let part = if fraction.get() < Decimal::ONE {
+        format!("{} of the pool", percent(fraction.get(), Careful::Up))
+    } else {
+        "the whole pool is not enough".to_owned()
+    };
     let what = format!(
-        "{}: beyond its {} {asset} the rest of the wallet pays {} {asset} ({} of the pool) before it \
-         ends.",
+        "In a bad move {} loses {} {asset} more than the {} {asset} put on it; the rest of the wallet \
+         pays that: {part}.",
         position.symbol,
-        money(figures.ticket),
         money(figures.spill_of_pool),
-        percent(fraction.get(), Careful::Up)
+        money(figures.ticket)
     );
     text(
         what,
@@ -51,7 +71,10 @@ pub(in crate::guard::alarm) fn spill(position: &SeenPosition<'_>, fraction: Rate
 
 pub(in crate::guard::alarm) fn isolated_required(symbol: &Symbol) -> Text {
     text(
-        format!("{symbol} is crossed although your policy wants it isolated."),
+        format!(
+            "{symbol} is crossed although your policy wants it isolated: a loss in it can take the \
+             whole pool."
+        ),
         format!("Close its orders and position, then set {symbol} to isolated."),
         Some(POSITIONS.to_owned()),
     )
@@ -93,7 +116,7 @@ pub(in crate::guard::alarm) fn mark_jump(
         position.symbol,
         percent(moved.abs(), Careful::Up),
         before.normalize(),
-        position.figures.mark.price().get().normalize()
+        position.mark.price().get().normalize()
     );
     text(
         what,
@@ -104,36 +127,40 @@ pub(in crate::guard::alarm) fn mark_jump(
 
 pub(in crate::guard::alarm) fn order_would_break(order: &SeenOrder<'_>, strain: &Strain) -> Text {
     let (pool, value) = (order.pool, strain.value);
+    let whole = strain.balance.map_or_else(String::new, |balance| {
+        format!(", which then holds {} {pool}", money(balance))
+    });
     let then = match strain.limit {
         LimitKey::LiquidationDistance => {
             let left = percent(value, Careful::Down);
-            format!("{left} would be left to the liquidation of the {pool} pool")
+            format!("{left} would be left to the liquidation of the {pool} pool{whole}")
         }
         LimitKey::WalletAtRisk => {
             let part = percent(value, Careful::Up);
-            format!("the worst move would take {part} of the {pool} pool")
+            format!("the worst move would take {part} of the {pool} pool{whole}")
         }
         LimitKey::Spill => {
             let part = percent(value, Careful::Up);
             format!(
-                "the rest of the wallet would pay {part} of the {pool} pool for {}",
+                "a bad move of {} would take {part} of the {pool} pool beyond what is put on it{whole}",
                 order.order.symbol
             )
         }
         _ => {
             let ratio = percent(value, Careful::Up);
-            format!("the {pool} pool's margin ratio would be {ratio} (100 % is liquidation)")
+            format!("the {pool} pool's margin ratio would be {ratio} (100 % is liquidation){whole}")
         }
     };
     let what = format!(
-        "If the working order {} filled, {then}: beyond your limit.",
+        "If the working order {} filled, {then}. That is beyond your limit.",
         order_words(order.order)
     );
     text(
         what,
         format!(
-            "Cancel it or make it smaller (order {}).",
-            order_number(order.order)
+            "Now: cancel order {} of {}, or make it smaller.",
+            order_number(order.order),
+            order.order.symbol
         ),
         Some(ORDERS.to_owned()),
     )

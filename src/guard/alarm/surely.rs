@@ -1,0 +1,234 @@
+//! Positions and working orders of which surely nothing is to be told, proved from the pool's figures
+//! alone.
+//!
+//! Owns: bounds of a position's spill and of what a fill can do to a pool, so that only what is near a
+//! level is assessed and tried out.
+//! Must not know: how that is done, what is raised. Where a bound proves nothing, it is done.
+//!
+//! What the bounds rest on, for an order of notional `n` at the mark in a crossed symbol of one
+//! asset's pool, with `h` the pool's headroom and `d` its distance (1 where there is none):
+//!
+//! - A fill costs at once what its price is worse than the mark, and the fee.
+//! - Maintenance margin is convex in the notional: the fill adds at most `n` times the rate of the
+//!   tier that all of the symbol and the fill reach together.
+//! - Along every adverse move the headroom is concave and not below zero before `d`: at a move `x` it
+//!   is at least `h·(1 − x/d)` (the chord). The fill takes at most `x·n` and its maintenance margin,
+//!   grown by the move, from that.
+//! - A symbol's spill is at most its loss now and what the horizon takes beyond the ticket.
+
+use rust_decimal::Decimal;
+
+use super::seen::assumptions;
+use crate::guard::policy::{LimitKey, Policy};
+use crate::margin::account::{Leg, MarginMode, Settings, Side, SymbolState};
+use crate::margin::amount::{MarkPrice, Rate};
+use crate::margin::bracket::BracketTable;
+use crate::margin::order::{OpenOrder, OrderKind};
+use crate::margin::pool::{PoolAssessment, Survival};
+
+/// A hair less than what is permitted: rounding of quotients never decides.
+const HAIR: Decimal = Decimal::from_parts(99, 0, 0, false, 2);
+
+/// A part of every limit, a hair less than asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part {
+    part: Decimal,
+    /// One over it: divisions are slow, and each order would need one.
+    over: Decimal,
+}
+
+impl Part {
+    /// `None` when it proves nothing.
+    pub(super) fn of(part: Decimal) -> Option<Self> {
+        let part = part.checked_mul(HAIR)?;
+        let over = Decimal::ONE.checked_div(part)?;
+        Some(Self { part, over })
+    }
+}
+
+/// What a fill adds.
+struct Added {
+    /// Notional at the mark.
+    notional: Decimal,
+    /// What it costs at once.
+    cost: Decimal,
+    /// Maintenance margin for a unit of its notional, at most.
+    rate: Decimal,
+}
+
+impl Added {
+    const NOTHING: Self = Self {
+        notional: Decimal::ZERO,
+        cost: Decimal::ZERO,
+        rate: Decimal::ZERO,
+    };
+}
+
+/// True when no leg of the symbol surely spills as much as this fraction of the pool.
+pub(super) fn spills_less(
+    state: &SymbolState,
+    pool: &PoolAssessment,
+    policy: &Policy,
+    fraction: Decimal,
+) -> bool {
+    let proves = || {
+        let settings = covered(state, pool)?;
+        let (mark, horizon) = (state.mark?, policy.horizon.get());
+        let most = spill(state, settings, mark, &Added::NOTHING, horizon)?;
+        let permitted = fraction.checked_mul(HAIR)?;
+        let permitted = permitted.checked_mul(pool.margin_balance.get())?;
+        Some(most < permitted.checked_mul(leverage(settings))?)
+    };
+    proves().unwrap_or(false)
+}
+
+/// True when the order, filled, surely uses up less than this part of every limit that rejects.
+pub(super) fn breaks_nothing(
+    order: &OpenOrder,
+    state: &SymbolState,
+    pool: &PoolAssessment,
+    policy: &Policy,
+    part: Part,
+) -> bool {
+    proves(order, state, pool, policy, part).unwrap_or(false)
+}
+
+/// The settings of a symbol that the bounds hold for: a joint pool counts each asset with two rates,
+/// and an isolated fill moves margin.
+fn covered(state: &SymbolState, pool: &PoolAssessment) -> Option<Settings> {
+    let settings = state.settings?;
+    let covered = pool.collateral.is_empty() && settings.margin_mode == MarginMode::Crossed;
+    covered.then_some(settings)
+}
+
+fn leverage(settings: Settings) -> Decimal {
+    Decimal::from(settings.leverage.get())
+}
+
+/// `None` where something is not known, of a kind that the bound does not cover, or too large.
+fn proves(
+    order: &OpenOrder,
+    state: &SymbolState,
+    pool: &PoolAssessment,
+    policy: &Policy,
+    part: Part,
+) -> Option<bool> {
+    let (settings, mark) = (covered(state, pool)?, state.mark?);
+    let brackets = state.brackets.as_deref()?;
+    let added = added(order, state, brackets, mark, policy)?;
+    let limit = |key: LimitKey| policy.limit_for(key, Some(&order.symbol), None).reject;
+    let horizon = policy.horizon.get();
+    // The distance may shrink to the limit over the part.
+    let far = match limit(LimitKey::LiquidationDistance) {
+        Some(limit) => limit.checked_mul(part.over)?.max(horizon),
+        None => horizon,
+    };
+    let left = pool.margin_balance.get().checked_sub(added.cost)?;
+    if left <= Decimal::ZERO || !outlives(pool, &added, far)? {
+        return Some(false);
+    }
+    let permitted = left.checked_mul(part.part)?;
+    let within = |key: LimitKey, value: Option<Decimal>, scale: Decimal| match limit(key) {
+        None => Some(true),
+        Some(limit) => Some(value? < limit.checked_mul(permitted)?.checked_mul(scale)?),
+    };
+    let at_risk = pool.wallet_at_risk.as_ref()?.amount.get();
+    let at_risk = at_risk.checked_add(added.notional.checked_mul(horizon)?);
+    let needed = added.notional.checked_mul(added.rate)?;
+    let needed = pool.maintenance_margin.get().checked_add(needed);
+    let spilt = spill(state, settings, mark, &added, horizon);
+    Some(
+        within(LimitKey::WalletAtRisk, at_risk, Decimal::ONE)?
+            && within(LimitKey::MarginRatio, needed, Decimal::ONE)?
+            && within(LimitKey::Spill, spilt, leverage(settings))?,
+    )
+}
+
+/// What the order adds when it fills; it never fills better than at the mark.
+fn added(
+    order: &OpenOrder,
+    state: &SymbolState,
+    brackets: &BracketTable,
+    mark: MarkPrice,
+    policy: &Policy,
+) -> Option<Added> {
+    let mark = mark.price().get();
+    let assumed = assumptions(policy);
+    let worse_by = match (order.kind, order.side) {
+        (OrderKind::Limit { price }, Side::Buy) => price.get().checked_sub(mark)?,
+        (OrderKind::Limit { price }, Side::Sell) => mark.checked_sub(price.get())?,
+        (OrderKind::Market | OrderKind::PriceMatched, _) => {
+            mark.checked_mul(assumed.market_slippage.get())?
+        }
+        // A trigger moves the mark.
+        _ => return None,
+    };
+    let worse_by = worse_by.max(Decimal::ZERO);
+    let quantity = order.remaining.get().abs();
+    let fee = mark
+        .checked_add(worse_by)?
+        .checked_mul(quantity)?
+        .checked_mul(assumed.taker_fee.get().abs())?;
+    let notional = quantity.checked_mul(mark)?;
+    let mut held = Decimal::ZERO;
+    for (_, leg) in state.legs.held() {
+        held = held.checked_add(notional_of(leg, mark)?)?;
+    }
+    // A move may double it.
+    let most = held.checked_add(notional)?.checked_mul(Decimal::TWO)?;
+    let most = crate::margin::amount::Notional::new(most);
+    if brackets.is_beyond_last(most) {
+        return None;
+    }
+    Some(Added {
+        notional,
+        cost: worse_by.checked_mul(quantity)?.checked_add(fee)?,
+        rate: brackets.at(most).maintenance_margin_rate.get(),
+    })
+}
+
+fn notional_of(leg: &Leg, mark: Decimal) -> Option<Decimal> {
+    leg.quantity.get().abs().checked_mul(mark)
+}
+
+/// No adverse move up to this one liquidates the pool with the fill in it.
+fn outlives(pool: &PoolAssessment, added: &Added, far: Decimal) -> Option<bool> {
+    if matches!(pool.survival, Survival::Liquidatable) || far > Decimal::ONE {
+        return Some(false);
+    }
+    let distance = pool.survival.distance().map_or(Decimal::ONE, Rate::get);
+    let distance = distance.min(Decimal::ONE);
+    if far >= distance {
+        return Some(false);
+    }
+    // The chord, times the distance.
+    let room = pool.headroom.get().checked_mul(HAIR)?;
+    let room = room.checked_mul(distance.checked_sub(far)?)?;
+    let grown = Decimal::ONE.checked_add(far)?.checked_mul(added.rate)?;
+    let taken = added.notional.checked_mul(far.checked_add(grown)?)?;
+    Some(taken.checked_add(added.cost)?.checked_mul(distance)? < room)
+}
+
+/// The most that the rest of the wallet pays for one leg of the symbol with the fill in it, times the
+/// leverage.
+fn spill(
+    state: &SymbolState,
+    settings: Settings,
+    mark: MarkPrice,
+    added: &Added,
+    horizon: Decimal,
+) -> Option<Decimal> {
+    let mark = mark.price().get();
+    let leverage = leverage(settings);
+    // The ticket is the notional over the leverage.
+    let beyond = horizon.checked_mul(leverage)?.checked_sub(Decimal::ONE)?;
+    let (mut lost, mut held) = (Decimal::ZERO, Decimal::ZERO);
+    for (_, leg) in state.legs.held() {
+        let worth = leg.quantity.get().checked_mul(mark)?;
+        lost = lost.max(leg.entry_cost.get().checked_sub(worth)?);
+        held = held.max(worth.abs());
+    }
+    let whole = held.checked_add(added.notional)?;
+    let now = lost.checked_add(added.cost)?.checked_mul(leverage)?;
+    now.checked_add(whole.checked_mul(beyond.max(Decimal::ZERO))?)
+}
