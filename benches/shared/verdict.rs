@@ -110,7 +110,7 @@ fn judge(account: &mut Account, quantity: &str, detail: Detail) -> Judgement {
         Output::Answer { answer, .. } => Some(answer.judgement),
         _ => None,
     });
-    answered.unwrap()
+    *answered.unwrap()
 }
 
 fn resting(index: usize) -> OpenOrder {

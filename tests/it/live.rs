@@ -299,7 +299,7 @@ impl Live {
             dry_run: true,
             detail: Detail::Full,
         };
-        self.guard.check(asked).await.unwrap().judgement
+        *self.guard.check(asked).await.unwrap().judgement
     }
 
     /// Waits until mirror and truth are equal in every field.

@@ -54,7 +54,7 @@ fn each_seed(what: &str, hold: impl Fn(u64, &mut BTreeMap<String, u64>) -> Resul
 }
 
 fn ask(account: &Account, proposal: &Proposal) -> Judgement {
-    account.rig().ask(proposal.clone(), true).judgement
+    *account.rig().ask(proposal.clone(), true).judgement
 }
 
 /// The account after everything but the last request was carried out.
