@@ -5,9 +5,12 @@
 
 use rust_decimal::Decimal;
 
-use super::super::account::{Leg, MarginMode, PositionMode, PositionSide, Symbol, SymbolState};
+use super::super::account::{
+    AssetMode, Leg, MarginMode, PositionMode, PositionSide, Symbol, SymbolState,
+};
 use super::super::amount::{Amount, ArithmeticError, Notional, Price, Rate, exact_add, exact_sub};
-use super::super::book::{Book, Unknown};
+use super::super::attribution::{Attribution, LossWithoutLiquidation};
+use super::super::book::{Book, Unknown, WhatIf};
 use super::super::bracket::{Bracket, BracketTable};
 use super::super::collateral::converted;
 use super::super::contribution::{Contribution, Missing, signed_notional};
@@ -43,6 +46,9 @@ pub(super) fn explain(
                 }
             };
             figures.push(spill(&name, position, price));
+        } else {
+            // What it was assigned is all it can take.
+            figures.push(Builder::of(&name).is("spill", position.spill.get(), "0"));
         }
         for direction in [Direction::Down, Direction::Up] {
             if let Some(price) = position.liquidation.on(direction) {
@@ -59,6 +65,13 @@ pub(super) fn explain(
                     MarginMode::Isolated => at.isolated(&name, position)?,
                 });
             }
+        }
+        figures.extend(headline(&name, position));
+        figures.extend(alone(&name, position));
+        if let Some(parts) = &position.attribution {
+            figures.extend(attributed(
+                &what_if, state, &name, position, parts, horizon,
+            )?);
         }
     }
     if !state.resting.is_empty() {
@@ -81,7 +94,7 @@ fn plain(
     position: &PositionAssessment,
     brackets: &BracketTable,
     leverage: Decimal,
-) -> [Explained; 4] {
+) -> [Explained; 5] {
     let leg = &position.leg;
     let notional = position.notional.get();
     let tier = brackets.at(position.notional);
@@ -118,7 +131,86 @@ fn plain(
                 position.initial_margin.get(),
                 "abs(notional) / leverage",
             ),
+        Builder::of(name)
+            .with("initialMargin", position.initial_margin.get())
+            .is("ticket", position.ticket.get(), "initialMargin"),
     ]
+}
+
+/// Binance's one price: where there is none, `0` says that this symbol alone cannot liquidate.
+fn headline(name: &str, position: &PositionAssessment) -> Option<Explained> {
+    let LiquidationPrices::Alive { below, above, .. } = &position.liquidation else {
+        return None;
+    };
+    let built = Builder::of(name);
+    let Some(price) = position.liquidation.headline() else {
+        return Some(built.is("liquidationPrice", Decimal::ZERO, "0"));
+    };
+    let side = if *below == Some(price) || above.is_none() {
+        "liquidationBelow"
+    } else {
+        "liquidationAbove"
+    };
+    let built = built.with(side, price.get());
+    Some(built.is("liquidationPrice", price.get(), side))
+}
+
+/// What a long loses on the way to nothing while no price of its symbol liquidates.
+fn alone(name: &str, position: &PositionAssessment) -> Option<Explained> {
+    let LossWithoutLiquidation::Bounded(loss) = position.loss_without_liquidation else {
+        return None;
+    };
+    let built = Builder::of(name)
+        .with("entryPrice", position.leg.entry_price.get())
+        .with("positionAmt", position.leg.quantity.get());
+    let formula = "entryPrice * positionAmt";
+    Some(built.is("lossWithoutLiquidation", loss.get(), formula))
+}
+
+/// Its part in its pool.
+fn attributed(
+    what_if: &WhatIf<'_>,
+    state: &SymbolState,
+    name: &str,
+    position: &PositionAssessment,
+    parts: &Attribution,
+    horizon: Rate,
+) -> Result<Vec<Explained>, Unknown> {
+    let maintenance = position.maintenance_margin.get();
+    let notional = position.notional.get();
+    let mut figures = Vec::new();
+    if let Some(share) = parts.maintenance_share {
+        let whole = what_if.maintenance_margin()?.get();
+        let mut built = Builder::of(name)
+            .with("maintMargin", maintenance)
+            .with("pool.maintMargin", whole);
+        let mut formula = "maintMargin / pool.maintMargin";
+        let rate = state.margin_asset.as_ref().and_then(|asset| {
+            let joint = what_if.asset_mode() == AssetMode::Multi;
+            let known = what_if.book().collateral(asset.as_str()).rate;
+            known.filter(|_| joint)
+        });
+        if let Some(rate) = rate {
+            built = built.with("askRate", rate.ask().get());
+            formula = "maintMargin * askRate / pool.maintMargin";
+        }
+        figures.push(built.is("attribution.maintMarginShare", share.get(), formula));
+    }
+    let built = Builder::of(name)
+        .with("unrealizedProfit", position.unrealized_pnl.get())
+        .with("maintMargin", maintenance);
+    let formula = "unrealizedProfit - maintMargin";
+    figures.push(built.is("attribution.headroom", parts.headroom.get(), formula));
+    for (figure, loss, sign) in [
+        ("attribution.lossDown", parts.loss_down, ""),
+        ("attribution.lossUp", parts.loss_up, "-"),
+    ] {
+        let built = Builder::of(name)
+            .with("notional", notional)
+            .with("horizon", horizon.get());
+        figures.push(built.is(figure, loss.get(), format!("{sign}notional * horizon")));
+    }
+    Ok(figures)
 }
 
 /// The loss at the nearer of liquidation price and horizon, beyond the ticket.
