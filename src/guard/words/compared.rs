@@ -23,6 +23,14 @@ pub fn loss(pool: &PoolAssessment) -> Option<String> {
         pool.asset
     );
     if matches!(pool.survival, Survival::Liquidatable) {
+        if !pool.margin_balance.is_positive() {
+            return Some(format!(
+                "Liquidated at once: nothing is left of what crossed positions share, and {} {} are \
+                 owed.",
+                money(pool.margin_balance.abs()),
+                pool.asset
+            ));
+        }
         return Some(format!("Liquidated at once: all {whole} are lost."));
     }
     let risk = pool.wallet_at_risk.as_ref()?;
