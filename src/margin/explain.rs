@@ -97,7 +97,10 @@ pub fn explain(book: &Book, horizon: Rate) -> Sheet {
         }
         match position::explain(book, symbol, state, horizon) {
             Ok(figures) => sheet.figures.extend(figures),
-            Err(unknown) => sheet.unknown.push((symbol.to_string(), unknown)),
+            Err(unknown) => {
+                sheet.figures.extend(position::known(symbol, state));
+                sheet.unknown.push((symbol.to_string(), unknown));
+            }
         }
     }
     for asset in book.pools_in_use() {

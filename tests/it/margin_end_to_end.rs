@@ -385,6 +385,10 @@ fn a_scenario_file_that_lacks_something_is_explained_as_far_as_it_goes() {
     let (code, text, complaint) = on_file(HALF_KNOWN);
     assert_eq!((code, complaint.as_str()), (Some(0), ""));
     assert!(text.contains("ETHUSDT\n  notional = -3000"), "{text}");
+    assert!(
+        text.contains("BTCUSDT\n  notional = 6000\n    = markPrice * positionAmt"),
+        "{text}"
+    );
     assert!(text.contains("not known: BTCUSDT"), "{text}");
     let without_rate = "assets multi\nsymbol BTCUSDT\nbrackets BTCUSDT 0 50000 0.004 125x\n\
                         wallet USDC 10000\npos BTCUSDT crossed 20x +0.1 @ 60000\nmark BTCUSDT 60000\n";

@@ -14,6 +14,7 @@ use super::super::book::{Book, Unknown, WhatIf};
 use super::super::bracket::{Bracket, BracketTable};
 use super::super::collateral::converted;
 use super::super::contribution::{Contribution, Missing, signed_notional};
+use super::super::known::{KnownPosition, known_positions};
 use super::super::liquidation::{Direction, LiquidationPrices};
 use super::super::position::{PositionAssessment, adverse_price, assess_positions};
 use super::{Builder, Explained};
@@ -31,13 +32,13 @@ pub(super) fn explain(
     let what_if = book.what_if(symbol)?;
     let mut figures = Vec::new();
     let positions = assess_positions(&what_if, symbol, horizon)?;
-    for position in &positions {
+    for (position, known) in positions.iter().zip(known_positions(state)) {
         let name = name_of(symbol, position.position_side);
         let brackets = state
             .brackets
             .as_deref()
             .ok_or_else(|| missing(state.no_brackets()))?;
-        figures.extend(plain(&name, position, brackets, leverage));
+        figures.extend(plain(&name, &known, state));
         if position.margin_mode == MarginMode::Crossed {
             let price = match position.liquidation {
                 LiquidationPrices::AlreadyLiquidatable => position.mark.price(),
@@ -89,52 +90,53 @@ pub(super) fn name_of(symbol: &Symbol, side: PositionSide) -> String {
     }
 }
 
-fn plain(
-    name: &str,
-    position: &PositionAssessment,
-    brackets: &BracketTable,
-    leverage: Decimal,
-) -> [Explained; 5] {
-    let leg = &position.leg;
-    let notional = position.notional.get();
-    let tier = brackets.at(position.notional);
+/// The figures of a symbol's legs that are known, where others are not.
+pub(super) fn known(symbol: &Symbol, state: &SymbolState) -> Vec<Explained> {
+    let legs = known_positions(state);
+    legs.flat_map(|leg| plain(&name_of(symbol, leg.position_side), &leg, state))
+        .collect()
+}
+
+/// What of a leg depends on nothing else in the account, as far as it is known.
+fn plain(name: &str, known: &KnownPosition, state: &SymbolState) -> Vec<Explained> {
+    let (Some(mark), Some(notional)) = (known.mark, known.notional) else {
+        return Vec::new();
+    };
+    let leg = &known.leg;
     let quantity = leg.quantity.get();
-    let mark = position.mark.price().get();
-    [
+    let net = notional.get();
+    let mut figures = vec![
         Builder::of(name)
-            .with("markPrice", mark)
+            .with("markPrice", mark.price().get())
             .with("positionAmt", quantity)
-            .is("notional", notional, "markPrice * positionAmt"),
-        Builder::of(name)
-            .with("notional", notional)
+            .is("notional", net, "markPrice * positionAmt"),
+    ];
+    if let Some(profit) = known.unrealized_pnl {
+        let built = Builder::of(name)
+            .with("notional", net)
             .with("entryPrice", leg.entry_price.get())
-            .with("positionAmt", quantity)
-            .is(
-                "unrealizedProfit",
-                position.unrealized_pnl.get(),
-                "notional - entryPrice * positionAmt",
-            ),
-        Builder::of(name)
-            .with("notional", notional)
+            .with("positionAmt", quantity);
+        let formula = "notional - entryPrice * positionAmt";
+        figures.push(built.is("unrealizedProfit", profit.get(), formula));
+    }
+    if let Some((margin, brackets)) = known.maintenance_margin.zip(state.brackets.as_deref()) {
+        let tier = brackets.at(notional);
+        let built = Builder::of(name)
+            .with("notional", net)
             .with("maintMarginRatio", tier.maintenance_margin_rate.get())
-            .with("cum", tier.maintenance_amount.get())
-            .is(
-                "maintMargin",
-                position.maintenance_margin.get(),
-                "abs(notional) * maintMarginRatio - cum",
-            ),
-        Builder::of(name)
-            .with("notional", notional)
-            .with("leverage", leverage)
-            .is(
-                "initialMargin",
-                position.initial_margin.get(),
-                "abs(notional) / leverage",
-            ),
-        Builder::of(name)
-            .with("initialMargin", position.initial_margin.get())
-            .is("ticket", position.ticket.get(), "initialMargin"),
-    ]
+            .with("cum", tier.maintenance_amount.get());
+        let formula = "abs(notional) * maintMarginRatio - cum";
+        figures.push(built.is("maintMargin", margin.get(), formula));
+    }
+    if let Some((margin, settings)) = known.initial_margin.zip(state.settings) {
+        let built = Builder::of(name)
+            .with("notional", net)
+            .with("leverage", Decimal::from(settings.leverage.get()));
+        figures.push(built.is("initialMargin", margin.get(), "abs(notional) / leverage"));
+        let built = Builder::of(name).with("initialMargin", margin.get());
+        figures.push(built.is("ticket", margin.get(), "initialMargin"));
+    }
+    figures
 }
 
 /// Binance's one price: where there is none, `0` says that this symbol alone cannot liquidate.
