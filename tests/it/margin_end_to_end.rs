@@ -413,3 +413,46 @@ fn a_scenario_file_that_cannot_be_read_is_refused_with_every_line_that_is_wrong(
         "{complaint}"
     );
 }
+
+#[test]
+fn the_terminal_tells_what_each_asset_counts_for_and_when_it_would_be_sold() {
+    // 6,000 owed and 100 earned at an ask of 1.0001; a BTC at 0.95 × 60,000.
+    let account = "assets multi\nsymbol BTCUSDT tick 0.1 step 0.001 min-notional 5\n\
+                   brackets BTCUSDT 0 50000 0.004 125x\nindex USDT 1 bid 0.0001 ask 0.0001\n\
+                   index BTC 60000 bid 0.05 ask 0.05\nwallet USDT -6000\nwallet BTC 1\n\
+                   pos BTCUSDT crossed 20x -0.2 @ 60500\nmark BTCUSDT 60000\n";
+    let daemon = Daemon::with(account);
+    let output = Command::new(env!("CARGO_BIN_EXE_crossguard"))
+        .args(["account", "--socket"])
+        .arg(daemon.socket())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let words = |line: &str| {
+        line.split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let rows: Vec<Vec<String>> = text.lines().map(words).collect();
+    let usdt = rows
+        .iter()
+        .rfind(|row| row.first().is_some_and(|name| name == "USDT"));
+    let usdt = usdt.unwrap_or_else(|| panic!("{text}"));
+    assert_eq!(
+        usdt[1..5],
+        ["-5900.00", "0.9999", "1.0001", "-5900.59"],
+        "{text}"
+    );
+    let bitcoin = rows
+        .iter()
+        .rfind(|row| row.first().is_some_and(|name| name == "BTC"));
+    assert_eq!(
+        bitcoin.unwrap()[2..5],
+        ["57000", "63000", "57000.00"],
+        "{text}"
+    );
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 80),
+        "{text}"
+    );
+}
