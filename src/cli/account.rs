@@ -13,11 +13,11 @@ use super::explain::figure_lines;
 use super::screen::safe;
 use super::talk::{Request, show};
 use super::{Common, Exit, screen};
-use crate::api::protocol::account::{AccountAnswer, Wallet};
+use crate::api::protocol::account::{AccountAnswer, Collateral, Wallet};
 use crate::api::protocol::explain::ExplainAnswer;
 use crate::api::protocol::inputs::Inputs;
 use crate::api::protocol::pool::PoolFigures;
-use crate::api::shown::{money, percent_up};
+use crate::api::shown::{money, percent_up, price};
 
 /// Flags of `account`.
 #[derive(Debug, Clone, Args)]
@@ -96,6 +96,10 @@ fn page(account: &AccountAnswer<'static>) -> String {
         text.push('\n');
         text.push_str(&wallets(&account.wallets));
     }
+    if !account.collateral.is_empty() {
+        text.push('\n');
+        text.push_str(&collateral(&account.collateral));
+    }
     text.push_str(&missing(&account.inputs));
     text
 }
@@ -131,6 +135,38 @@ fn wallets(wallets: &[Wallet<'_>]) -> String {
             money(wallet.cross_wallet_balance),
             money(wallet.unrealized_profit),
             money(wallet.maintenance_margin),
+        ]);
+    }
+    screen::shown(table, 1)
+}
+
+/// What each asset counts for, and the balance below which the exchange sells others to pay its debt.
+fn collateral(assets: &[Collateral<'_>]) -> String {
+    let header = [
+        "counts as",
+        "equity",
+        "at bid",
+        "at ask",
+        "in USD",
+        "available",
+        "paid by sales below",
+    ];
+    let mut table = screen::table(&header);
+    for row in assets {
+        let below = if row.auto_exchange_below.is_known() {
+            money(row.auto_exchange_below)
+        } else {
+            "never".to_owned()
+        };
+        let now = if row.auto_exchange_due { " (now)" } else { "" };
+        table.add_row(vec![
+            safe(&row.asset),
+            money(row.equity),
+            price(row.bid_rate),
+            price(row.ask_rate),
+            money(row.equity_usd),
+            money(row.available_balance),
+            format!("{below}{now}"),
         ]);
     }
     screen::shown(table, 1)

@@ -97,7 +97,7 @@ fn end(position: &Position<'_>) -> End {
         End::Other
     } else if position.liquidation_price.is_known() {
         End::NoneAlone
-    } else if position.position_side.is_some() {
+    } else if position.spill.is_known() {
         End::Now
     } else {
         End::Other

@@ -9,11 +9,11 @@ use super::core::Core;
 use crate::clock::Now;
 use crate::guard::policy::Policy;
 use crate::guard::verdict::{Judgement, Ladder};
-use crate::margin::account::{Asset, AssetMode, MarginMode, PositionMode, Settings, Symbol};
+use crate::margin::account::{Asset, AssetMode, PositionMode, Settings, Symbol};
 use crate::margin::amount::Amount;
 use crate::margin::book::{Book, Unknown};
-use crate::margin::contribution::Contribution;
 use crate::margin::explain::{Sheet, explain};
+use crate::margin::known::{self, KnownPosition, Totals, known_positions};
 use crate::margin::order::OpenOrder;
 use crate::margin::pool::PoolAssessment;
 use crate::margin::position::{PositionAssessment, assess_positions};
@@ -69,18 +69,27 @@ pub struct WalletReport {
     pub wallet_balance: Amount,
     /// The part crossed positions share.
     pub cross_wallet_balance: Amount,
-    /// Unrealised profit of crossed and isolated positions; `None` when a mark is not known.
-    pub unrealized_profit: Option<Amount>,
-    /// Maintenance margin of crossed and isolated positions; `None` when not known.
-    pub maintenance_margin: Option<Amount>,
-    /// Initial margin of crossed and isolated positions; `None` when not known.
-    pub position_initial_margin: Option<Amount>,
-    /// Unrealised profit of crossed positions; `None` when a mark is not known.
-    pub cross_unrealized_pnl: Option<Amount>,
-    /// What working orders add to the initial margin; `None` when not known.
-    pub open_order_initial_margin: Option<Amount>,
+    /// What its positions and orders add up to.
+    pub totals: Totals,
     /// What new orders of this asset may cost; `None` when the pool's figures are not known.
     pub available_balance: Option<Amount>,
+}
+
+impl WalletReport {
+    /// True when every total of it is known.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        let totals = &self.totals;
+        let all = [
+            totals.unrealized_pnl,
+            totals.cross_unrealized_pnl,
+            totals.maintenance_margin,
+            totals.position_initial_margin,
+            totals.open_order_initial_margin,
+            self.available_balance,
+        ];
+        all.iter().all(Option::is_some)
+    }
 }
 
 /// The account as it is.
@@ -107,6 +116,8 @@ pub struct PositionsOfSymbol {
     pub settings: Option<Settings>,
     /// The positions.
     pub positions: Result<Vec<PositionAssessment>, Unknown>,
+    /// What is known of them in any case; empty where everything is.
+    pub known: Vec<KnownPosition>,
 }
 
 /// All positions as they are.
@@ -238,56 +249,15 @@ impl Core {
     fn wallet(&self, asset: &Asset, pools: &[PoolReport]) -> Option<WalletReport> {
         let (wallet_balance, cross_wallet_balance) =
             self.mirror().book().balances(asset.as_str())?;
-        let positions = self.positions_of_asset(asset);
-        let sum = |figure: fn(&PositionAssessment) -> Amount| {
-            positions.as_ref().and_then(|positions| {
-                positions.iter().try_fold(Amount::ZERO, |sum, position| {
-                    sum.plus(figure(position)).ok()
-                })
-            })
-        };
+        let book = self.mirror().book();
+        let totals = known::totals(book, asset);
         Some(WalletReport {
             asset: asset.clone(),
             wallet_balance,
             cross_wallet_balance,
-            unrealized_profit: sum(|position| position.unrealized_pnl),
-            maintenance_margin: sum(|position| position.maintenance_margin),
-            position_initial_margin: sum(|position| position.initial_margin),
-            cross_unrealized_pnl: sum(|position| match position.margin_mode {
-                MarginMode::Crossed => position.unrealized_pnl,
-                MarginMode::Isolated => Amount::ZERO,
-            }),
-            open_order_initial_margin: self.open_order_initial_margin(asset),
-            available_balance: available_in(self.mirror().book(), asset, pools),
+            totals,
+            available_balance: available_in(book, asset, pools),
         })
-    }
-
-    fn open_order_initial_margin(&self, asset: &Asset) -> Option<Amount> {
-        let book = self.mirror().book();
-        let of_asset = book
-            .symbols()
-            .filter(|(_, state)| state.margin_asset.as_ref() == Some(asset));
-        of_asset
-            .map(|(_, state)| Contribution::of(state, book.position_mode()).ok())
-            .try_fold(Amount::ZERO, |sum, of_symbol| {
-                let of_symbol = of_symbol?;
-                sum.plus(of_symbol.open_order_initial_margin)
-                    .and_then(|sum| sum.plus(of_symbol.isolated_open_order_initial_margin))
-                    .ok()
-            })
-    }
-
-    fn positions_of_asset(&self, asset: &Asset) -> Option<Vec<PositionAssessment>> {
-        let book = self.mirror().book();
-        let horizon = self.in_force().policy.horizon;
-        let mut all = Vec::new();
-        for (symbol, state) in book.symbols() {
-            if state.margin_asset.as_ref() == Some(asset) && !state.legs.is_flat() {
-                let what_if = book.what_if(symbol).ok()?;
-                all.extend(assess_positions(&what_if, symbol, horizon).ok()?);
-            }
-        }
-        Some(all)
     }
 
     /// All positions as they are.
@@ -309,11 +279,15 @@ impl Core {
                     .missing
                     .push((format!("positions.{symbol}"), unknown.clone()));
             }
-            let settings = state.settings;
+            let known = match &positions {
+                Ok(_) => Vec::new(),
+                Err(_) => known_positions(state).collect(),
+            };
             symbols.push(PositionsOfSymbol {
                 symbol: symbol.clone(),
-                settings,
+                settings: state.settings,
                 positions,
+                known,
             });
         }
         PositionsReport { symbols, inputs }

@@ -140,9 +140,12 @@ pub fn common(common: CommonMove, pool: &PoolAssessment) -> String {
     )
 }
 
-/// "a 10 % fall of BTCUSDT" for any adverse move.
+/// "a 10 % fall of BTCUSDT" for any adverse move; none is needed where the pool is liquidatable already.
 #[must_use]
 pub fn adverse_move(adverse: &AdverseMove, pool: &PoolAssessment) -> String {
+    if pool.survival == Survival::Liquidatable {
+        return "liquidation, due at once,".to_owned();
+    }
     let by = percent(adverse.by.get(), Careful::Down);
     let what = adverse
         .symbol

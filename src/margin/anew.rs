@@ -11,12 +11,12 @@ use rust_decimal::Decimal;
 
 use super::account::{Leg, MarginMode, PositionMode, SymbolState};
 use super::amount::{
-    Amount, ArithmeticError, Leverage, MarkPrice, Notional, QUOTIENT_DECIMALS, divided, power,
-    product,
+    Amount, ArithmeticError, Leverage, MarkPrice, Notional, QUOTIENT_DECIMALS,
+    QUOTIENT_NOISE_DECIMALS, Rate, divided, power, product,
 };
 use super::bracket::{Bracket, BracketTable};
 use super::contribution::{Contribution, Missing};
-use super::pool::Totals;
+use super::pool::{BalanceSheet, Totals};
 
 /// An exact number of up to 38 digits: mantissa × 10^−scale.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +48,11 @@ impl Wide {
     /// This number, unless it has decimals that money has not (see `money_mul`).
     fn as_money(self) -> Option<Self> {
         (self.scale <= QUOTIENT_DECIMALS).then_some(self)
+    }
+
+    /// Itself, or zero where it lies below.
+    const fn floored(self) -> Self {
+        if self.mantissa < 0 { Self::ZERO } else { self }
     }
 
     const fn abs(self) -> Self {
@@ -95,6 +100,32 @@ impl Wide {
         })
     }
 
+    /// Rounded half-even to `decimals`; for non-negative numbers.
+    fn rounded(self, decimals: u32) -> Option<Self> {
+        let Some(dropped) = self.scale.checked_sub(decimals).filter(|more| *more > 0) else {
+            return Some(self);
+        };
+        let unit = u128::try_from(power(dropped)?).ok()?;
+        Some(Self {
+            mantissa: divided(u128::try_from(self.mantissa).ok()?, unit)?,
+            scale: decimals,
+        })
+    }
+
+    /// The fraction of a positive whole, as [`Amount::over`] has it.
+    fn fraction_of(self, whole: Self) -> Option<Rate> {
+        let units = self.at(QUOTIENT_DECIMALS.checked_add(whole.scale)?)?;
+        let whole = u128::try_from(whole.mantissa).ok()?;
+        let size = divided(u128::try_from(units).ok()?, whole)?;
+        let ratio = Decimal::try_from_i128_with_scale(size, QUOTIENT_DECIMALS);
+        // Where hardly a digit is left the longer way keeps more of them.
+        ratio.ok().filter(|_| size >= RATIO_MIN).map(Rate::new)
+    }
+
+    fn amount(self) -> Option<Amount> {
+        self.decimal().ok().map(Amount::new)
+    }
+
     /// As a decimal, with all its digits or not at all.
     fn decimal(self) -> Result<Decimal, ArithmeticError> {
         if let Ok(value) = Decimal::try_from_i128_with_scale(self.mantissa, self.scale) {
@@ -108,6 +139,9 @@ impl Wide {
         Decimal::try_from_i128_with_scale(mantissa, scale).map_err(|_| ArithmeticError::Inexact)
     }
 }
+
+/// The smallest ratio that eight digits say, in units of [`QUOTIENT_DECIMALS`].
+const RATIO_MIN: i128 = 100_000_000;
 
 /// What crossed positions without anything out of the ordinary add up to.
 #[derive(Debug, Clone, Copy)]
@@ -154,6 +188,22 @@ impl Sums {
         Ok(())
     }
 
+    /// What the pool has and keeps. Where nothing is out of the ordinary the figures become decimals
+    /// only when they are told: of a small pool the way over decimals is most of the cost.
+    pub(super) fn balance_sheet(
+        &self,
+        cross_wallet: Amount,
+    ) -> Result<BalanceSheet, ArithmeticError> {
+        let plain = match self.rest {
+            None => self.plain.balance_sheet(Wide::of(cross_wallet.get())),
+            Some(_) => None,
+        };
+        match plain {
+            Some(sheet) => Ok(sheet),
+            None => self.totals()?.balance_sheet(cross_wallet),
+        }
+    }
+
     /// The sums that a balance sheet is made of.
     pub(super) fn totals(&self) -> Result<Totals, ArithmeticError> {
         let plain = Totals {
@@ -179,6 +229,31 @@ impl Sums {
 }
 
 impl Plain {
+    /// The formulas of [`Totals::balance_sheet`] where no order works and nothing is isolated.
+    fn balance_sheet(&self, cross_wallet: Wide) -> Option<BalanceSheet> {
+        let balance = cross_wallet.plus(self.unrealized_pnl)?;
+        let reserved = self
+            .position_initial_margin
+            .rounded(QUOTIENT_NOISE_DECIMALS)?;
+        let available = balance.minus(reserved)?.floored();
+        let headroom = balance.minus(self.maintenance_margin)?;
+        let (margin_ratio, account_leverage) = if balance.mantissa > 0 {
+            let ratio = self.maintenance_margin.fraction_of(balance)?;
+            (Some(ratio), Some(self.notional_gross.fraction_of(balance)?))
+        } else {
+            (None, None)
+        };
+        Some(BalanceSheet {
+            margin_balance: balance.amount()?,
+            initial_margin: self.position_initial_margin.amount()?,
+            maintenance_margin: self.maintenance_margin.amount()?,
+            available_balance: available.amount()?,
+            headroom: headroom.amount()?,
+            margin_ratio,
+            account_leverage,
+        })
+    }
+
     /// With a crossed symbol that has no working orders; `None` where it is not that plain.
     fn with(self, state: &SymbolState) -> Option<Self> {
         let settings = state.settings?;

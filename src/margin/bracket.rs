@@ -30,13 +30,13 @@ pub struct Bracket {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum BracketError {
     /// No tiers at all.
-    #[error("has no brackets")]
+    #[error("it has no brackets")]
     Empty,
     /// More than [`BRACKETS_MAX`] tiers.
-    #[error("has more than 64 brackets")]
+    #[error("it has more than 64 brackets")]
     TooMany,
     /// The first tier does not begin at zero or has a maintenance amount.
-    #[error("does not begin at zero")]
+    #[error("it does not begin at zero")]
     FirstFloor,
     /// The tier (from 1) does not begin where the one before it ends, or ends before it begins.
     #[error("bracket {0} does not begin where the one before it ends")]

@@ -32,7 +32,7 @@ pub enum Missing {
 fn no_table(refused: Option<&BracketError>) -> String {
     match refused {
         None => "no maintenance brackets".to_owned(),
-        Some(error) => format!("no maintenance brackets: its table {error}"),
+        Some(error) => format!("no maintenance brackets: its table is refused: {error}"),
     }
 }
 
@@ -326,7 +326,7 @@ pub fn signed_notional(state: &SymbolState, side: PositionSide) -> Result<Notion
 /// What working orders add to the initial margin of the positions: `(present − |N|) / leverage`.
 ///
 /// Source: margin-math §4.2, §4.3.
-fn open_order_initial_margin(
+pub(super) fn open_order_initial_margin(
     state: &SymbolState,
     mode: PositionMode,
     leverage: Leverage,

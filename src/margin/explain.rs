@@ -6,8 +6,10 @@
 //! A formula is plain arithmetic: `+ - * /`, parentheses, `abs`, `min`, `max` and names of inputs.
 //! Its value is the engine's; a test computes the text anew from the printed inputs and compares.
 
+mod collateral;
 mod pool;
 mod position;
+mod wallet;
 
 use rust_decimal::Decimal;
 
@@ -41,7 +43,7 @@ pub struct Explained {
 /// A sheet of explained figures.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Sheet {
-    /// Figures, positions before the pools that add them up.
+    /// Figures, positions before the pools and wallets that add them up.
     pub figures: Vec<Explained>,
     /// What could not be explained because it is not known.
     pub unknown: Vec<(String, Unknown)>,
@@ -95,7 +97,10 @@ pub fn explain(book: &Book, horizon: Rate) -> Sheet {
         }
         match position::explain(book, symbol, state, horizon) {
             Ok(figures) => sheet.figures.extend(figures),
-            Err(unknown) => sheet.unknown.push((symbol.to_string(), unknown)),
+            Err(unknown) => {
+                sheet.figures.extend(position::known(symbol, state));
+                sheet.unknown.push((symbol.to_string(), unknown));
+            }
         }
     }
     for asset in book.pools_in_use() {
@@ -103,6 +108,9 @@ pub fn explain(book: &Book, horizon: Rate) -> Sheet {
             Ok(figures) => sheet.figures.extend(figures),
             Err(unknown) => sheet.unknown.push((asset.to_string(), unknown)),
         }
+    }
+    for asset in book.assets() {
+        sheet.figures.extend(wallet::explain(book, asset));
     }
     sheet
 }

@@ -24,6 +24,7 @@ pub mod collateral;
 pub mod contribution;
 pub mod cost;
 pub mod explain;
+pub mod known;
 pub mod liquidation;
 pub mod order;
 pub mod pool;

@@ -172,13 +172,27 @@ mark BTCUSDT 60000
 impl Daemon {
     /// A daemon that knows this account and is ready.
     pub(crate) fn with(account: &str) -> Self {
+        let daemon = Self::told(account);
+        daemon.until("GET", "/readyz", |answer| answer.status == 200);
+        daemon
+    }
+
+    /// A daemon that knows this account, of which something keeps it from being ready.
+    pub(crate) fn unready_with(account: &str) -> Self {
+        let daemon = Self::told(account);
+        daemon.until("GET", "/v1/positions", |answer| {
+            let profit = &answer.json()["positions"][0]["unrealizedProfit"];
+            profit.is_string()
+        });
+        daemon
+    }
+
+    fn told(account: &str) -> Self {
         let (rig, _) = Rig::from_text(account);
         let daemon = Self::start(rig.clock.clone());
         for event in rig.told {
             daemon.tell(event);
         }
-        let reached = |answer: &Answer| answer.status == 200;
-        daemon.until("GET", "/readyz", reached);
         daemon
     }
 

@@ -43,6 +43,23 @@ fn widest(text: &str) -> usize {
 }
 
 #[test]
+fn an_order_that_costs_more_than_there_is_says_what_is_owed() {
+    let daemon = Daemon::with(ACCOUNT);
+    // 400 × 60,000 × 0.05 % is a fee of 12,000, and 10,000 are there.
+    let text = out(&run(&daemon, "check BTCUSDT buy 400 --price 60000"));
+    let flat: Vec<&str> = text.split_whitespace().collect();
+    let owed = "nothing is left of what crossed positions share, and 2000.00 USDT are owed";
+    let flat = flat.join(" ");
+    assert!(flat.contains(owed), "{text}");
+    // A state, not a position that nothing ends.
+    let state = "Crossed, this position is liquidated at once and takes with it all";
+    assert!(flat.contains(state), "{text}");
+    let cause = "After this order liquidation, due at once, takes 0.00 USDT of the wallet";
+    assert!(flat.contains(cause), "{text}");
+    assert!(!flat.contains("alone ends"), "{text}");
+}
+
+#[test]
 fn a_check_ends_with_the_code_of_its_verdict() {
     let daemon = Daemon::with(ACCOUNT);
     let allow = run(&daemon, "check BTCUSDT buy 0.01 --price 60000");

@@ -12,6 +12,7 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 
 use crate::api_rig::Daemon;
+use crate::random_accounts::{Shape, account};
 use crate::rig::Rig;
 
 /// Names, numbers and signs.
@@ -198,6 +199,133 @@ fn checked(text: &str) -> Vec<String> {
     names
         .map(|figure| format!("{} {}", figure.of, figure.figure))
         .collect()
+}
+
+/// What of an answer is read from the exchange or set by the user, and explains the rest.
+const GIVEN: [&str; 9] = [
+    "positionAmt",
+    "entryPrice",
+    "markPrice",
+    "isolatedWallet",
+    "walletBalance",
+    "walletAtRisk.move",
+    "bidRate",
+    "askRate",
+    "autoExchangeBelow",
+];
+
+/// Every figure of a row, nested ones with their path.
+fn figures_of(prefix: &str, row: &Value, into: &mut Vec<(String, Decimal)>) {
+    for (name, value) in row.as_object().unwrap() {
+        let path = format!("{prefix}{name}");
+        match value {
+            Value::Object(_) => figures_of(&format!("{path}."), value, into),
+            Value::String(text) => into.extend(text.parse().map(|value| (path, value))),
+            _ => {}
+        }
+    }
+}
+
+/// Each figure of the account and of its positions, as the socket tells it, stands on the sheet with
+/// the same value, or is given; gives back how many there are.
+fn every_figure_is_on_the_sheet(text: &str) -> usize {
+    let daemon = Daemon::with(text);
+    let sheet = daemon.get("/v1/account/explain").json();
+    let sheet: BTreeMap<(&str, &str), Decimal> = sheet["figures"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            let name = |key: &str| row[key].as_str().unwrap();
+            ((name("of"), name("figure")), decimal(&row["value"]))
+        })
+        .collect();
+    let account = daemon.get("/v1/account").json();
+    let joint = account["assetMode"] == "multi";
+    let positions = daemon.get("/v1/positions").json();
+    let rows = |answer: &Value, key: &str| answer[key].as_array().unwrap().clone();
+    let mut told = Vec::new();
+    for (list, kind) in [
+        ("pools", "pool"),
+        ("wallets", "wallet"),
+        ("collateral", "collateral"),
+    ] {
+        for row in rows(&account, list) {
+            told.push((format!("{kind} {}", row["asset"].as_str().unwrap()), row));
+        }
+    }
+    for row in rows(&positions, "positions") {
+        let side = row["positionSide"].as_str().unwrap();
+        let symbol = row["symbol"].as_str().unwrap();
+        let of = if side == "BOTH" {
+            symbol.to_owned()
+        } else {
+            format!("{symbol} {side}")
+        };
+        told.push((of, row));
+    }
+    let mut count = 0;
+    for (of, row) in &told {
+        let mut figures = Vec::new();
+        figures_of("", row, &mut figures);
+        for (name, value) in figures {
+            let figure = name.strip_suffix(".amount").unwrap_or(&name);
+            // A wallet of an asset is given; what several come to in USD is not.
+            let given =
+                GIVEN.contains(&figure) || (figure == "crossWalletBalance" && of != "pool USD");
+            // What orders can use is the pool's figure, or the collateral's.
+            let of = match (figure, of.strip_prefix("wallet ")) {
+                ("availableBalance", Some(asset)) if joint => format!("collateral {asset}"),
+                ("availableBalance", Some(asset)) => format!("pool {asset}"),
+                _ => of.clone(),
+            };
+            count += 1;
+            match sheet.get(&(of.as_str(), figure)) {
+                Some(ours) => assert!(
+                    (ours - value).abs() < Decimal::new(1, 8),
+                    "{of} {name}: {value}, {ours}"
+                ),
+                None => assert!(given, "{of} {name} is not explained: {sheet:#?}"),
+            }
+        }
+    }
+    count
+}
+
+#[test]
+fn every_figure_of_the_account_is_explained() {
+    let isolated =
+        "margin SOLUSDT isolated\npos SOLUSDT isolated 10x +40 @ 150\norder SOLUSDT buy 3 @ 140\n";
+    let drawing = "margin SOLUSDT isolated\npos SOLUSDT isolated 10x +40 @ 150 wallet 900\nauto-add SOLUSDT on\n";
+    let alone = "pos ETHUSDT crossed 5x +1 @ 2900\npos BTCUSDC crossed 5x -0.1 @ 60000\n";
+    let accounts = [
+        format!("{CONTRACTS}{isolated}{HELD}"),
+        format!("{CONTRACTS}{drawing}{HELD}"),
+        format!("mode hedge\n{CONTRACTS}{HEDGED}"),
+        format!("{CONTRACTS}{HELD}{RATES}"),
+        format!("mode hedge\n{CONTRACTS}{HEDGED}{RATES}"),
+        // A "0" of the exchange.
+        format!("{CONTRACTS}{alone}"),
+        // Nothing is held at all.
+        CONTRACTS.to_owned(),
+    ];
+    for account in accounts {
+        assert!(every_figure_is_on_the_sheet(&account) > 20);
+    }
+}
+
+#[test]
+fn every_formula_of_random_accounts_gives_its_figure() {
+    for seed in 1..=40 {
+        for is_multi in [false, true] {
+            let shape = Shape {
+                contracts_max: 12,
+                assets: &["USDT", "USDC", "BTC"],
+                is_multi,
+            };
+            checked(&account(seed, shape));
+        }
+    }
 }
 
 fn all_in(names: &[String], wanted: &[&str]) {

@@ -626,27 +626,27 @@ fn compare_wallet(ours: &WalletReport, theirs: &TrueAsset) -> Result<(), String>
         ),
         (
             "unrealizedProfit",
-            money(known(ours.unrealized_profit)?),
+            money(known(ours.totals.unrealized_pnl)?),
             &theirs.unrealized_profit,
         ),
         (
             "crossUnPnl",
-            money(known(ours.cross_unrealized_pnl)?),
+            money(known(ours.totals.cross_unrealized_pnl)?),
             &theirs.cross_unrealized_profit,
         ),
         (
             "maintMargin",
-            money(known(ours.maintenance_margin)?),
+            money(known(ours.totals.maintenance_margin)?),
             &theirs.maint_margin,
         ),
         (
             "positionInitialMargin",
-            margin(known(ours.position_initial_margin)?),
+            margin(known(ours.totals.position_initial_margin)?),
             &theirs.position_initial_margin,
         ),
         (
             "openOrderInitialMargin",
-            margin(known(ours.open_order_initial_margin)?),
+            margin(known(ours.totals.open_order_initial_margin)?),
             &theirs.open_order_initial_margin,
         ),
         (

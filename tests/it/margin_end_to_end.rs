@@ -246,3 +246,213 @@ fn a_liquidatable_account_is_a_state_and_never_a_price() {
     );
     assert_ne!(exit.json()["decision"], "reject");
 }
+
+fn row<'a>(json: &'a Value, list: &str, key: &str, wanted: &str) -> &'a Value {
+    let rows = json[list].as_array().unwrap();
+    let found = rows.iter().find(|row| row[key] == wanted);
+    found.unwrap_or_else(|| panic!("{wanted}: {json:#}"))
+}
+
+/// 0.1 BTC bought at 59,000 and an isolated ETH short, of which one lacks something.
+const HALF_KNOWN: &str = "
+symbol BTCUSDT tick 0.1 step 0.001 min-notional 5
+symbol ETHUSDT tick 0.01 step 0.001 min-notional 5
+brackets ETHUSDT 0 50000 0.005 100x
+wallet USDT 10000
+pos BTCUSDT crossed 20x +0.1 @ 59000
+pos ETHUSDT isolated 10x -1 @ 3000
+mark BTCUSDT 60000
+mark ETHUSDT 3000
+";
+
+#[test]
+fn a_position_without_brackets_still_says_what_needs_none() {
+    let daemon = Daemon::with(HALF_KNOWN);
+    let json = positions(&daemon);
+    let held = row(&json, "positions", "symbol", "BTCUSDT");
+    // 0.1 × 60,000; 0.1 × 1,000; 6,000 ÷ 20.
+    for (figure, value) in [
+        ("positionSide", "BOTH"),
+        ("marginType", "CROSSED"),
+        ("positionAmt", "0.1"),
+        ("entryPrice", "59000"),
+        ("markPrice", "60000"),
+        ("notional", "6000"),
+        ("unrealizedProfit", "100"),
+        ("initialMargin", "300"),
+        ("ticket", "300"),
+    ] {
+        assert_eq!(held[figure], value, "{figure}");
+    }
+    for figure in [
+        "maintMargin",
+        "liquidationPrice",
+        "liquidationBelow",
+        "liquidationAbove",
+        "spill",
+    ] {
+        assert_eq!(held[figure], Value::Null, "{figure}");
+    }
+    let other = row(&json, "positions", "symbol", "ETHUSDT");
+    assert_eq!(other["maintMargin"], "15");
+    assert_ne!(other["liquidationAbove"], Value::Null);
+    let missing = json["inputs"]["missing"].to_string();
+    assert!(
+        missing.contains("positions.BTCUSDT") && missing.contains("brackets"),
+        "{missing}"
+    );
+    assert!(!missing.contains("liquidatable now"), "{missing}");
+    assert!(!printed(&daemon).contains("liquidatable now"));
+    // Of the wallet only what needs the table is not known.
+    let account = daemon.get("/v1/account").json();
+    let wallet = row(&account, "wallets", "asset", "USDT");
+    assert_eq!(wallet["unrealizedProfit"], "100");
+    assert_eq!(wallet["marginBalance"], "10100");
+    assert_eq!(wallet["positionInitialMargin"], "600");
+    assert_eq!(wallet["maintMargin"], Value::Null);
+    assert_eq!(wallet["availableBalance"], Value::Null);
+}
+
+#[test]
+fn a_collateral_without_a_rate_hides_what_needs_it_and_nothing_else() {
+    let rates = "assets multi\nindex USDT 1 bid 0.0001 ask 0.0001\nwallet USDC 500\n";
+    let brackets = "brackets BTCUSDT 0 50000 0.004 125x\n";
+    let crossed = HALF_KNOWN.replace("pos ETHUSDT isolated 10x -1 @ 3000\n", "");
+    let daemon = Daemon::unready_with(&format!("{crossed}{brackets}{rates}"));
+    let json = positions(&daemon);
+    let held = row(&json, "positions", "symbol", "BTCUSDT");
+    assert_eq!(held["unrealizedProfit"], "100");
+    assert_eq!(held["maintMargin"], "24");
+    assert_eq!(held["liquidationBelow"], Value::Null);
+    let account = daemon.get("/v1/account").json();
+    assert_eq!(
+        row(&account, "wallets", "asset", "USDT")["maintMargin"],
+        "24"
+    );
+    let missing = account["inputs"]["missing"].to_string();
+    assert!(missing.contains("collateral rate of USDC"), "{missing}");
+    let check = |order: &str| daemon.check(order, "").json();
+    let opening = check(r#"{"symbol":"BTCUSDT","side":"BUY","type":"MARKET","quantity":"0.01"}"#);
+    assert_eq!(opening["decision"], "reject");
+    assert!(
+        opening["why"].as_str().unwrap().contains("USDC"),
+        "{opening:#}"
+    );
+    let exit = check(
+        r#"{"symbol":"BTCUSDT","side":"SELL","type":"MARKET","quantity":"0.1","reduceOnly":true}"#,
+    );
+    assert_ne!(exit["decision"], "reject");
+}
+
+/// `account --explain` on a scenario file: its exit code, what it prints and what it complains about.
+fn on_file(text: &str) -> (Option<i32>, String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("account.txt");
+    std::fs::write(&file, text).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_crossguard"))
+        .args(["account", "--explain", "--scenario"])
+        .arg(&file)
+        .env("XDG_RUNTIME_DIR", folder.path())
+        .output()
+        .unwrap();
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    assert_eq!(left.len(), 1, "nothing is left behind: {left:?}");
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+#[test]
+fn any_scenario_file_is_explained_figure_by_figure() {
+    let brackets = "brackets BTCUSDT 0 50000 0.004 125x\n";
+    let (code, text, complaint) = on_file(&format!("{HALF_KNOWN}{brackets}"));
+    assert_eq!((code, complaint.as_str()), (Some(0), ""));
+    for block in [
+        "BTCUSDT\n  notional = 6000\n    = markPrice * positionAmt\n      markPrice = 60000\n",
+        "maintMargin = 24\n    = abs(notional) * maintMarginRatio - cum\n",
+        "pool USDT\n  crossUnPnl = 100\n",
+        "wallet USDT\n  unrealizedProfit = 100\n",
+    ] {
+        assert!(text.contains(block), "{block}: {text}");
+    }
+}
+
+#[test]
+fn a_scenario_file_that_lacks_something_is_explained_as_far_as_it_goes() {
+    let (code, text, complaint) = on_file(HALF_KNOWN);
+    assert_eq!((code, complaint.as_str()), (Some(0), ""));
+    assert!(text.contains("ETHUSDT\n  notional = -3000"), "{text}");
+    assert!(
+        text.contains("BTCUSDT\n  notional = 6000\n    = markPrice * positionAmt"),
+        "{text}"
+    );
+    assert!(text.contains("not known: BTCUSDT"), "{text}");
+    let without_rate = "assets multi\nsymbol BTCUSDT\nbrackets BTCUSDT 0 50000 0.004 125x\n\
+                        wallet USDC 10000\npos BTCUSDT crossed 20x +0.1 @ 60000\nmark BTCUSDT 60000\n";
+    let (code, text, complaint) = on_file(without_rate);
+    assert_eq!((code, complaint.as_str()), (Some(0), ""));
+    assert!(text.contains("collateral rate of USD"), "{text}");
+}
+
+#[test]
+fn a_scenario_file_that_cannot_be_read_is_refused_with_every_line_that_is_wrong() {
+    let (code, text, complaint) =
+        on_file("wallet USDT abc\npos BTCUSDT crossed 0x +1 @ 5\nfrobnicate\n");
+    assert_eq!((code, text.as_str()), (Some(1), ""));
+    for place in ["line 1, column 13", "line 2, column 21", "line 3, column 1"] {
+        assert!(complaint.contains(place), "{place}: {complaint}");
+    }
+    let gap = "symbol BTCUSDT\nbrackets BTCUSDT 0 50000 0.004 125x | 60000 600000 0.005 100x\n";
+    let (code, _, complaint) = on_file(gap);
+    assert_eq!(code, Some(1));
+    assert!(
+        complaint.contains("line 2") && complaint.contains("tier 2"),
+        "{complaint}"
+    );
+}
+
+#[test]
+fn the_terminal_tells_what_each_asset_counts_for_and_when_it_would_be_sold() {
+    // 6,000 owed and 100 earned at an ask of 1.0001; a BTC at 0.95 × 60,000.
+    let account = "assets multi\nsymbol BTCUSDT tick 0.1 step 0.001 min-notional 5\n\
+                   brackets BTCUSDT 0 50000 0.004 125x\nindex USDT 1 bid 0.0001 ask 0.0001\n\
+                   index BTC 60000 bid 0.05 ask 0.05\nwallet USDT -6000\nwallet BTC 1\n\
+                   pos BTCUSDT crossed 20x -0.2 @ 60500\nmark BTCUSDT 60000\n";
+    let daemon = Daemon::with(account);
+    let output = Command::new(env!("CARGO_BIN_EXE_crossguard"))
+        .args(["account", "--socket"])
+        .arg(daemon.socket())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let words = |line: &str| {
+        line.split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let rows: Vec<Vec<String>> = text.lines().map(words).collect();
+    let usdt = rows
+        .iter()
+        .rfind(|row| row.first().is_some_and(|name| name == "USDT"));
+    let usdt = usdt.unwrap_or_else(|| panic!("{text}"));
+    assert_eq!(
+        usdt[1..5],
+        ["-5900.00", "0.9999", "1.0001", "-5900.59"],
+        "{text}"
+    );
+    let bitcoin = rows
+        .iter()
+        .rfind(|row| row.first().is_some_and(|name| name == "BTC"));
+    assert_eq!(
+        bitcoin.unwrap()[2..5],
+        ["57000", "63000", "57000.00"],
+        "{text}"
+    );
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 80),
+        "{text}"
+    );
+}

@@ -2,6 +2,7 @@
 
 use crossguard::margin::account::PositionSide;
 use crossguard::margin::attribution::LossWithoutLiquidation;
+use crossguard::margin::change::withdrawable;
 use crossguard::margin::liquidation::{Direction, LiquidationPrices};
 use crossguard::margin::pool::{FirstKiller, PoolAssessment, Survival};
 use crossguard::margin::position::PositionAssessment;
@@ -44,6 +45,9 @@ pub(crate) fn pool_figure(pool: &PoolAssessment, figure: &str) -> Result<Option<
         "liquidatable" => Some(yes(pool.survival == Survival::Liquidatable)),
         "walletAtRisk" => pool.wallet_at_risk.as_ref().map(|risk| risk.amount.get()),
         "walletAtRiskFraction" => pool.wallet_at_risk.as_ref().map(|risk| risk.fraction.get()),
+        "maxWithdrawAmount" if pool.collateral.is_empty() => {
+            Some(withdrawable(pool).map_err(|error| error.to_string())?.get())
+        }
         "accountLeverage" => pool.account_leverage.map(|rate| rate.get()),
         other => return collateral_figure(pool, other),
     })

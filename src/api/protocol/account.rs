@@ -15,7 +15,9 @@ use crate::daemon::report::{
     AccountReport, OrdersReport, PositionsOfSymbol, PositionsReport, WalletReport,
 };
 use crate::margin::account::Settings;
+use crate::margin::amount::Amount;
 use crate::margin::attribution::{Attribution, LossWithoutLiquidation};
+use crate::margin::known::KnownPosition;
 use crate::margin::liquidation::LiquidationPrices;
 use crate::margin::order::{OpenOrder, OrderId, OrderKind};
 use crate::margin::pool::CollateralFigures;
@@ -125,7 +127,7 @@ impl<'a> From<&'a AccountReport> for AccountAnswer<'a> {
             pool::note_missing(figures, "pools", &mut inputs.missing);
         }
         for wallet in &report.wallets {
-            if wallet.unrealized_profit.is_none() || wallet.available_balance.is_none() {
+            if !wallet.is_known() {
                 let path = format!("wallets.{}", wallet.asset).into();
                 let reason = "figures of a position or an order of this asset are not known";
                 inputs.missing.push(MissingEntry::plain(path, reason));
@@ -153,32 +155,27 @@ fn collateral(report: &AccountReport) -> Vec<Collateral<'_>> {
 
 impl<'a> From<&'a WalletReport> for Wallet<'a> {
     fn from(wallet: &'a WalletReport) -> Self {
-        let margin_balance = wallet
-            .unrealized_profit
+        let totals = &wallet.totals;
+        let margin_balance = totals
+            .unrealized_pnl
             .and_then(|profit| wallet.wallet_balance.plus(profit).ok());
-        let initial_margin = wallet
+        let initial_margin = totals
             .position_initial_margin
-            .zip(wallet.open_order_initial_margin)
+            .zip(totals.open_order_initial_margin)
             .and_then(|(position, orders)| position.plus(orders).ok());
+        let money = |amount: Option<Amount>| amount.map_or(Figure::NONE, Figure::money);
+        let margin = |amount: Option<Amount>| amount.map_or(Figure::NONE, Figure::margin);
         Self {
             asset: Cow::Borrowed(wallet.asset.as_str()),
             wallet_balance: Figure::money(wallet.wallet_balance),
             cross_wallet_balance: Figure::money(wallet.cross_wallet_balance),
-            unrealized_profit: wallet.unrealized_profit.map_or(Figure::NONE, Figure::money),
-            margin_balance: margin_balance.map_or(Figure::NONE, Figure::money),
-            maintenance_margin: wallet
-                .maintenance_margin
-                .map_or(Figure::NONE, Figure::money),
-            position_initial_margin: wallet
-                .position_initial_margin
-                .map_or(Figure::NONE, Figure::margin),
-            open_order_initial_margin: wallet
-                .open_order_initial_margin
-                .map_or(Figure::NONE, Figure::margin),
-            initial_margin: initial_margin.map_or(Figure::NONE, Figure::margin),
-            cross_un_pnl: wallet
-                .cross_unrealized_pnl
-                .map_or(Figure::NONE, Figure::money),
+            unrealized_profit: money(totals.unrealized_pnl),
+            margin_balance: money(margin_balance),
+            maintenance_margin: money(totals.maintenance_margin),
+            position_initial_margin: margin(totals.position_initial_margin),
+            open_order_initial_margin: margin(totals.open_order_initial_margin),
+            initial_margin: margin(initial_margin),
+            cross_un_pnl: money(totals.cross_unrealized_pnl),
             available_balance: wallet
                 .available_balance
                 .map_or(Figure::NONE, Figure::margin),
@@ -202,7 +199,7 @@ pub struct PositionsAnswer<'a> {
 pub struct Position<'a> {
     /// Contract.
     pub symbol: Cow<'a, str>,
-    /// `BOTH`, `LONG` or `SHORT`; `null` when the position's figures are not known.
+    /// `BOTH`, `LONG` or `SHORT`.
     pub position_side: Option<Cow<'a, str>>,
     /// `CROSSED` or `ISOLATED`, as it is set.
     pub margin_type: Option<Cow<'a, str>>,
@@ -298,22 +295,30 @@ impl<'a> From<&'a PositionsReport> for PositionsAnswer<'a> {
         let mut inputs = Inputs::from(&report.inputs);
         let mut positions = Vec::new();
         for of_symbol in &report.symbols {
-            positions.extend(positions_of(of_symbol));
-        }
-        for position in &positions {
-            if position.position_side.is_some() && !position.liquidation_price.is_known() {
-                let path = format!("positions.{}.liquidationPrice", position.symbol).into();
-                let entry = MissingEntry::plain(path, LIQUIDATABLE_NOW);
-                inputs.missing.push(entry);
+            let rows = positions_of(of_symbol);
+            if of_symbol.positions.is_ok() {
+                inputs.missing.extend(rows.iter().flat_map(without_figure));
             }
-            if is_unbounded(position) {
-                let path = format!("positions.{}.lossWithoutLiquidation", position.symbol).into();
-                let entry = MissingEntry::plain(path, UNBOUNDED);
-                inputs.missing.push(entry);
-            }
+            positions.extend(rows);
         }
         Self { positions, inputs }
     }
+}
+
+/// Why figures of a position are `null` though all is known of it.
+fn without_figure<'a>(position: &Position<'_>) -> Vec<MissingEntry<'a>> {
+    let entry = |figure: &str, reason| {
+        let path = format!("positions.{}.{figure}", position.symbol).into();
+        MissingEntry::plain(path, reason)
+    };
+    let mut missing = Vec::new();
+    if !position.liquidation_price.is_known() {
+        missing.push(entry("liquidationPrice", LIQUIDATABLE_NOW));
+    }
+    if is_unbounded(position) {
+        missing.push(entry("lossWithoutLiquidation", UNBOUNDED));
+    }
+    missing
 }
 
 /// Why the loss of a short that nothing liquidates is `null`.
@@ -331,14 +336,40 @@ fn positions_of(of_symbol: &PositionsOfSymbol) -> Vec<Position<'_>> {
             .iter()
             .map(|position| known_position(symbol, of_symbol.settings, position))
             .collect(),
-        Err(_) => vec![Position {
-            symbol: Cow::Borrowed(symbol),
-            leverage: of_symbol.settings.map(|settings| settings.leverage.get()),
-            margin_type: of_symbol
-                .settings
-                .map(|settings| Cow::Borrowed(names::margin_type(settings.margin_mode))),
-            ..Position::default()
-        }],
+        Err(_) => {
+            let legs = of_symbol.known.iter();
+            legs.map(|leg| partial_position(symbol, of_symbol.settings, leg))
+                .collect()
+        }
+    }
+}
+
+/// A position of whose figures some cannot be told: those are `null`.
+fn partial_position<'a>(
+    symbol: &'a str,
+    settings: Option<Settings>,
+    leg: &KnownPosition,
+) -> Position<'a> {
+    let mode = |mode| Cow::Borrowed(names::margin_type(mode));
+    let margin = leg.initial_margin.map_or(Figure::NONE, Figure::margin);
+    Position {
+        symbol: Cow::Borrowed(symbol),
+        position_side: Some(Cow::Borrowed(names::position_side(leg.position_side))),
+        margin_type: settings.map(|settings| mode(settings.margin_mode)),
+        risk_margin_type: settings.map(|settings| mode(settings.risk_mode())),
+        leverage: settings.map(|settings| settings.leverage.get()),
+        position_amt: Figure::quantity(leg.leg.quantity),
+        entry_price: Figure::price(leg.leg.entry_price),
+        mark_price: leg
+            .mark
+            .map_or(Figure::NONE, |mark| Figure::price(mark.price())),
+        notional: leg.notional.map_or(Figure::NONE, Figure::notional),
+        unrealized_profit: leg.unrealized_pnl.map_or(Figure::NONE, Figure::money),
+        maintenance_margin: leg.maintenance_margin.map_or(Figure::NONE, Figure::money),
+        initial_margin: margin,
+        isolated_wallet: Figure::margin(leg.leg.isolated_wallet),
+        ticket: margin,
+        ..Position::default()
     }
 }
 

@@ -11,7 +11,6 @@ use super::figure::Figure;
 use super::inputs::MissingEntry;
 use super::names;
 use crate::daemon::report::PoolReport;
-use crate::margin::amount::Rate;
 use crate::margin::change::withdrawable;
 use crate::margin::pool::{self, PoolAssessment, Survival};
 
@@ -179,7 +178,7 @@ fn wallet_at_risk(pool: &PoolAssessment) -> WalletAtRisk<'_> {
         Some(risk) => WalletAtRisk {
             amount: Figure::money(risk.amount),
             fraction: Figure::fraction(risk.fraction),
-            share: share_of_everything(pool, risk).map_or(Figure::NONE, Figure::fraction),
+            share: pool.share_at_risk().map_or(Figure::NONE, Figure::fraction),
             by: Figure::fraction(risk.cause.by),
             direction: Some(Cow::Borrowed(names::direction(risk.cause.direction))),
             symbol: risk
@@ -189,12 +188,6 @@ fn wallet_at_risk(pool: &PoolAssessment) -> WalletAtRisk<'_> {
                 .map(|symbol| Cow::Borrowed(symbol.as_str())),
         },
     }
-}
-
-fn share_of_everything(pool: &PoolAssessment, risk: &pool::WalletAtRisk) -> Option<Rate> {
-    let everything = pool.margin_balance.plus(pool.ring_fenced).ok()?;
-    let everything = Some(everything).filter(|money| money.is_positive())?;
-    risk.amount.over(everything).ok()
 }
 
 impl<'a> From<&'a pool::FirstKiller> for FirstKiller<'a> {

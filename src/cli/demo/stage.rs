@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::hook::Hooks;
 use super::trader::Trader;
 use crate::api::client::Client;
+use crate::api::protocol::status::StatusAnswer;
 use crate::cli::run::{Passed, Plan, Running, fixed_policy};
 use crate::clock::Clock;
 use crate::config;
@@ -36,6 +37,12 @@ leverage ETHUSDT 5
 
 /// Longest wait for a daemon to be in step with its exchange.
 const READY_DEADLINE: Duration = Duration::from_secs(15);
+
+/// Longest wait for what ticks and may never do so.
+const TICKS_DEADLINE: Duration = Duration::from_secs(3);
+
+/// Planes that may lack something for good.
+const TICKING: [&str; 2] = ["marks", "collateral"];
 
 /// One account: its exchange, its guard, its trader.
 pub(super) struct Account {
@@ -86,16 +93,28 @@ impl Drop for Folder {
 impl Account {
     /// Starts an exchange, a daemon on it, and waits until the guard is in step.
     pub(super) async fn start(name: &str, folder: &Folder, seed: u64) -> Result<Self, String> {
-        Self::start_on(name, folder, seed, SCENE).await
+        let account = Self::set_up(name, folder, seed, SCENE).await?;
+        within(READY_DEADLINE, until(&account.trader.guard, &[])).await?;
+        Ok(account)
     }
 
-    /// The same on the account and market of this text.
+    /// The same on the account and market of this text, of which something may never be known: a
+    /// contract without a mark, an asset without a rate. The answers say so.
     pub(super) async fn start_on(
         name: &str,
         folder: &Folder,
         seed: u64,
         scene: &str,
     ) -> Result<Self, String> {
+        let account = Self::set_up(name, folder, seed, scene).await?;
+        let guard = &account.trader.guard;
+        within(READY_DEADLINE, until(guard, &TICKING)).await?;
+        // In time or not: what is missing then is told with every answer.
+        drop(tokio::time::timeout(TICKS_DEADLINE, until(guard, &[])).await);
+        Ok(account)
+    }
+
+    async fn set_up(name: &str, folder: &Folder, seed: u64, scene: &str) -> Result<Self, String> {
         let scenario = Scenario::parse(scene).map_err(|mistakes| {
             mistakes
                 .iter()
@@ -119,7 +138,6 @@ impl Account {
         let daemon = tokio::task::spawn_blocking(move || Running::start(plan)).await;
         let daemon = daemon.map_err(|error| error.to_string())??;
         let guard = Client::connect(std::slice::from_ref(&socket)).map_err(|e| e.to_string())?;
-        until_ready(&guard).await?;
         Ok(Self {
             exchange: sim.handle(),
             trader: Trader::new(guard, &to)?,
@@ -178,12 +196,24 @@ fn plan(
     }
 }
 
-async fn until_ready(guard: &Client) -> Result<(), String> {
-    let ready = async {
-        while guard.get("/readyz").await.is_err() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+/// Waits until no plane but these stands in the way.
+async fn until(guard: &Client, but: &[&str]) {
+    while !is_ready(guard, but).await {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn is_ready(guard: &Client, but: &[&str]) -> bool {
+    let Ok(body) = guard.get("/v1/status").await else {
+        return false;
     };
-    let in_time = tokio::time::timeout(READY_DEADLINE, ready).await;
+    serde_json::from_slice::<StatusAnswer<'_>>(&body).is_ok_and(|status| {
+        let mut stale = status.inputs.planes.stale();
+        stale.all(|(name, _)| but.contains(&name.as_ref()))
+    })
+}
+
+async fn within(deadline: Duration, ready: impl Future<Output = ()>) -> Result<(), String> {
+    let in_time = tokio::time::timeout(deadline, ready).await;
     in_time.map_err(|_| "the guard did not get in step with the simulated exchange".to_owned())
 }

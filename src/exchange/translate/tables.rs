@@ -205,7 +205,7 @@ pub(in crate::exchange) fn brackets(
             }
         }
         if let Err(error) = &table {
-            skipped(format!("{symbol}: its bracket table {error}"));
+            skipped(format!("{symbol}: its bracket table is refused: {error}"));
         }
         tables.push(SymbolBrackets { symbol, table });
     }
@@ -319,7 +319,10 @@ mod tests {
             [(read.tables[0].symbol.clone(), coefficient)]
         );
         // What is refused is said by symbol and row.
-        assert_eq!(skipped, ["NEWUSDT: its bracket table has no brackets"]);
+        assert_eq!(
+            skipped,
+            ["NEWUSDT: its bracket table is refused: it has no brackets"]
+        );
         let all = read.tables;
         let table = all[0].table.as_ref().unwrap();
         assert_eq!(table.brackets().len(), 2);

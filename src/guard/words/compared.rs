@@ -11,7 +11,7 @@ use crate::guard::proposal::Proposal;
 use crate::guard::verdict::{Judgement, PositionChange, PositionFigures};
 use crate::margin::account::MarginMode;
 use crate::margin::amount::{Amount, Price, Rate, round};
-use crate::margin::liquidation::Direction;
+use crate::margin::liquidation::{Direction, LiquidationPrices};
 use crate::margin::pool::{PoolAssessment, Survival};
 
 /// What the worst adverse move would take from a pool, in one sentence. `None` when it takes nothing.
@@ -23,6 +23,14 @@ pub fn loss(pool: &PoolAssessment) -> Option<String> {
         pool.asset
     );
     if matches!(pool.survival, Survival::Liquidatable) {
+        if !pool.margin_balance.is_positive() {
+            return Some(format!(
+                "Liquidated at once: nothing is left of what crossed positions share, and {} {} are \
+                 owed.",
+                money(pool.margin_balance.abs()),
+                pool.asset
+            ));
+        }
         return Some(format!("Liquidated at once: all {whole} are lost."));
     }
     let risk = pool.wallet_at_risk.as_ref()?;
@@ -77,6 +85,12 @@ pub fn crossed_or_isolated(proposal: &Proposal, judgement: &Judgement) -> Option
             && change.position_side != fill.position_side
             && change.after.is_some()
     };
+    if figures.liquidation == LiquidationPrices::AlreadyLiquidatable {
+        return Some(format!(
+            "Crossed, this position is liquidated at once and takes with it all that crossed \
+             positions share; isolated with the same ticket, this order could lose {limited}."
+        ));
+    }
     // What one leg of a hedge loses the other earns.
     let end = if judgement.positions.iter().any(other_leg) {
         Some((Amount::ZERO, None))

@@ -6,7 +6,7 @@
 use super::super::account::{Asset, AssetMode};
 use super::super::anew::Sums;
 use super::super::contribution::Contribution;
-use super::super::pool::{BalanceSheet, Totals};
+use super::super::pool::BalanceSheet;
 use super::super::what_if::Overlay;
 use super::{Book, Unknown};
 
@@ -32,12 +32,12 @@ impl Book {
         match self.asset_mode {
             AssetMode::Single => {
                 let (asset, _, cross_wallet) = self.purse(asset, &[])?;
-                Ok(self.totals_anew(asset)?.balance_sheet(cross_wallet)?)
+                Ok(self.sums_anew(asset)?.balance_sheet(cross_wallet)?)
             }
             AssetMode::Multi => {
                 let mut view = self.joint_view(|_| Overlay::NONE)?;
                 for part in &mut view.parts {
-                    let totals = self.totals_anew(part.view.asset)?;
+                    let totals = self.sums_anew(part.view.asset)?.totals()?;
                     part.view.sums = Contribution::from(&totals);
                 }
                 Ok(view.balance_sheet()?)
@@ -63,7 +63,7 @@ impl Book {
         wrong
     }
 
-    fn totals_anew(&self, asset: &Asset) -> Result<Totals, Unknown> {
+    fn sums_anew(&self, asset: &Asset) -> Result<Sums, Unknown> {
         let mut sums = Sums::nothing();
         for entry in &self.entries {
             if entry.state.margin_asset.as_ref() == Some(asset) {
@@ -71,6 +71,6 @@ impl Book {
                     .map_err(|missing| Unknown::Symbol(entry.symbol.clone(), missing))?;
             }
         }
-        Ok(sums.totals()?)
+        Ok(sums)
     }
 }

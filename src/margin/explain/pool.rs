@@ -10,11 +10,12 @@ use rust_decimal::Decimal;
 use super::super::account::{Asset, MarginMode, Symbol, SymbolState};
 use super::super::amount::{Amount, ArithmeticError, Notional, Rate, exact_add, exact_sub};
 use super::super::book::{Book, Unknown};
+use super::super::change::withdrawable;
 use super::super::collateral::converted;
 use super::super::contribution::{AutoAdded, Contribution, Missing};
 use super::super::liquidation::Direction;
-use super::super::pool::{CollateralFigures, CommonMove, PoolAssessment, Survival};
-use super::{Builder, Explained};
+use super::super::pool::{CommonMove, PoolAssessment, Survival, WalletAtRisk};
+use super::{Builder, Explained, collateral};
 
 /// What of a symbol is added up.
 type Part = fn(&Contribution) -> Decimal;
@@ -40,11 +41,9 @@ pub(super) fn explain(
         })?;
         figures.push(profit);
         figures.push(balance_of_one_asset(&name, &pool));
+        figures.push(sums.of("ringFenced", pool.ring_fenced, |c| c.isolated_wallet.get())?);
     } else {
-        for row in &pool.collateral {
-            figures.extend(worth(row, pool.available_balance));
-        }
-        figures.push(equity(&name, &pool));
+        figures.extend(collateral::explain(&sums)?);
     }
     figures.push(sums.of("maintMargin", pool.maintenance_margin, |c| {
         c.maintenance_margin.get()
@@ -59,9 +58,29 @@ pub(super) fn explain(
         pool.open_order_initial_margin,
         |c| c.open_order_initial_margin.get(),
     )?);
+    let gross = pool.notional_gross.as_amount();
+    figures.push(sums.of("notionalGross", gross, |c| c.notional_gross.get())?);
+    let net = pool.notional_net.as_amount();
+    figures.push(sums.of("notionalNet", net, |c| c.notional_net.get())?);
     figures.extend(balance(&name, &pool, &sums)?);
+    figures.extend(withdrawn(&name, &pool, &sums)?);
     figures.extend(survival(&pool, &sums)?);
-    figures.extend(at_risk(&pool, &sums)?);
+    match &pool.wallet_at_risk {
+        Some(risk) => {
+            figures.push(at_risk(&pool, risk, &sums)?);
+            figures.extend(shares_at_risk(&pool, risk, &name));
+        }
+        None => {
+            let names = [
+                "walletAtRisk",
+                "walletAtRisk.fraction",
+                "walletAtRisk.shareOfEverything",
+            ];
+            // Nothing is held crossed: no move takes anything.
+            let nothing = |figure| Builder::of(&name).is(figure, Decimal::ZERO, "0");
+            figures.extend(names.map(nothing));
+        }
+    }
     Ok(figures)
 }
 
@@ -78,49 +97,14 @@ fn balance_of_one_asset(name: &str, pool: &PoolAssessment) -> Explained {
     built.is("marginBalance", pool.margin_balance.get(), formula)
 }
 
-/// An asset's worth in the one pool of multi-assets mode.
-fn worth(row: &CollateralFigures, available_usd: Amount) -> [Explained; 2] {
-    let name = format!("collateral {}", row.asset);
-    [
-        Builder::of(&name)
-            .with("equity", row.equity.get())
-            .with("bidRate", row.bid.get())
-            .with("askRate", row.ask.get())
-            .is(
-                "equityUsd",
-                row.equity_usd.get(),
-                "min(equity * bidRate, equity * askRate)",
-            ),
-        Builder::of(&name)
-            .with("availableUsd", available_usd.get())
-            .with("askRate", row.ask.get())
-            .is(
-                "availableBalance",
-                row.available_balance.get(),
-                "availableUsd / askRate",
-            ),
-    ]
-}
-
-fn equity(name: &str, pool: &PoolAssessment) -> Explained {
-    let mut built = Builder::of(name);
-    let mut formula = String::new();
-    for row in &pool.collateral {
-        let term = format!("{}.equityUsd", row.asset);
-        join(&mut formula, &term);
-        built = built.with(term, row.equity_usd.get());
-    }
-    built.is("marginBalance", pool.margin_balance.get(), or_zero(formula))
-}
-
-fn join(formula: &mut String, term: &str) {
+pub(super) fn join(formula: &mut String, term: &str) {
     if !formula.is_empty() {
         formula.push_str(" + ");
     }
     formula.push_str(term);
 }
 
-fn or_zero(formula: String) -> String {
+pub(super) fn or_zero(formula: String) -> String {
     if formula.is_empty() {
         "0".to_owned()
     } else {
@@ -129,11 +113,11 @@ fn or_zero(formula: String) -> String {
 }
 
 /// Sums over the symbols of a pool.
-struct Sums<'a> {
-    name: &'a str,
-    book: &'a Book,
-    asset: &'a Asset,
-    pool: &'a PoolAssessment,
+pub(super) struct Sums<'a> {
+    pub(super) name: &'a str,
+    pub(super) book: &'a Book,
+    pub(super) asset: &'a Asset,
+    pub(super) pool: &'a PoolAssessment,
 }
 
 impl Sums<'_> {
@@ -162,13 +146,17 @@ impl Sums<'_> {
         Ok(built.is(figure, value.get(), or_zero(formula)))
     }
 
-    fn holds(&self, state: &SymbolState) -> bool {
+    pub(super) fn holds(&self, state: &SymbolState) -> bool {
         let asset = state.margin_asset.as_ref();
         let shares = asset.is_some_and(|asset| self.book.pool_of(asset) == self.asset);
         shares && !state.is_idle()
     }
 
-    fn contribution(&self, symbol: &Symbol, state: &SymbolState) -> Result<Contribution, Unknown> {
+    pub(super) fn contribution(
+        &self,
+        symbol: &Symbol,
+        state: &SymbolState,
+    ) -> Result<Contribution, Unknown> {
         Contribution::of(state, self.book.position_mode())
             .map_err(|missing: Missing| Unknown::Symbol(symbol.clone(), missing))
     }
@@ -314,6 +302,28 @@ fn available(name: &str, pool: &PoolAssessment, sums: &Sums<'_>) -> Result<Expla
     Ok(built.is("availableBalance", pool.available_balance.get(), formula))
 }
 
+/// What the exchange lets out of the pool; in multi-assets mode it depends on the asset.
+fn withdrawn(
+    name: &str,
+    pool: &PoolAssessment,
+    sums: &Sums<'_>,
+) -> Result<Option<Explained>, Unknown> {
+    if !pool.collateral.is_empty() {
+        return Ok(None);
+    }
+    let built = Builder::of(name)
+        .with("crossWalletBalance", pool.cross_wallet_balance.get())
+        .with("isolatedOpenOrderInitialMargin", sums.isolated_orders()?)
+        .with("maintMargin", pool.maintenance_margin.get())
+        .with("availableBalance", pool.available_balance.get());
+    Ok(Some(built.is(
+        "maxWithdrawAmount",
+        withdrawable(pool)?.get(),
+        "max(0, min(crossWalletBalance - isolatedOpenOrderInitialMargin - maintMargin, \
+         availableBalance))",
+    )))
+}
+
 /// How far the pool is from its end: the nearest liquidation price of the sheet, and the move of all
 /// together.
 fn survival(pool: &PoolAssessment, sums: &Sums<'_>) -> Result<Vec<Explained>, Unknown> {
@@ -323,6 +333,7 @@ fn survival(pool: &PoolAssessment, sums: &Sums<'_>) -> Result<Vec<Explained>, Un
         common_move,
     } = &pool.survival
     else {
+        figures.push(Builder::of(sums.name).is("distance", Decimal::ZERO, "0"));
         return Ok(figures);
     };
     let mut nearest = Builder::of(sums.name);
@@ -333,9 +344,19 @@ fn survival(pool: &PoolAssessment, sums: &Sums<'_>) -> Result<Vec<Explained>, Un
             .state(killer.symbol.as_str())
             .and_then(|state| state.mark);
         let mark = mark.ok_or_else(|| Unknown::Symbol(killer.symbol.clone(), Missing::Mark))?;
+        let end = match killer.direction {
+            Direction::Down => format!("{}.liquidationBelow", killer.symbol),
+            Direction::Up => format!("{}.liquidationAbove", killer.symbol),
+        };
+        let price = killer.price.get();
+        figures.push(Builder::of(sums.name).with(end.clone(), price).is(
+            "firstKiller.price",
+            price,
+            end,
+        ));
         figures.push(
             Builder::of(sums.name)
-                .with("firstKiller.price", killer.price.get())
+                .with("firstKiller.price", price)
                 .with(format!("{}.markPrice", killer.symbol), mark.price().get())
                 .is(
                     "firstKiller.move",
@@ -438,14 +459,15 @@ fn joint_common_figure(
 }
 
 /// What the worst move takes: everything when it liquidates.
-fn at_risk(pool: &PoolAssessment, sums: &Sums<'_>) -> Result<Option<Explained>, Unknown> {
-    let Some(risk) = &pool.wallet_at_risk else {
-        return Ok(None);
-    };
+fn at_risk(
+    pool: &PoolAssessment,
+    risk: &WalletAtRisk,
+    sums: &Sums<'_>,
+) -> Result<Explained, Unknown> {
     if risk.amount == pool.margin_balance.max(Amount::ZERO) {
         let built = Builder::of(sums.name).with("marginBalance", pool.margin_balance.get());
         let whole = built.is("walletAtRisk", risk.amount.get(), "max(0, marginBalance)");
-        return Ok(Some(whole));
+        return Ok(whole);
     }
     let by = risk.cause.by.get();
     let by = match risk.cause.direction {
@@ -474,5 +496,25 @@ fn at_risk(pool: &PoolAssessment, sums: &Sums<'_>) -> Result<Option<Explained>, 
             ),
         );
     }
-    Ok(Some(built.is("walletAtRisk", risk.amount.get(), formula)))
+    Ok(built.is("walletAtRisk", risk.amount.get(), formula))
+}
+
+/// The same as fractions: of what crossed positions share, and of all there is.
+fn shares_at_risk(pool: &PoolAssessment, risk: &WalletAtRisk, name: &str) -> Vec<Explained> {
+    let mut figures = Vec::new();
+    let built = || {
+        Builder::of(name)
+            .with("walletAtRisk", risk.amount.get())
+            .with("marginBalance", pool.margin_balance.get())
+    };
+    if pool.margin_balance.is_positive() {
+        let formula = "walletAtRisk / marginBalance";
+        figures.push(built().is("walletAtRisk.fraction", risk.fraction.get(), formula));
+    }
+    if let Some(share) = pool.share_at_risk() {
+        let built = built().with("ringFenced", pool.ring_fenced.get());
+        let formula = "walletAtRisk / (marginBalance + ringFenced)";
+        figures.push(built.is("walletAtRisk.shareOfEverything", share.get(), formula));
+    }
+    figures
 }

@@ -5,12 +5,16 @@
 
 use rust_decimal::Decimal;
 
-use super::super::account::{Leg, MarginMode, PositionMode, PositionSide, Symbol, SymbolState};
+use super::super::account::{
+    AssetMode, Leg, MarginMode, PositionMode, PositionSide, Symbol, SymbolState,
+};
 use super::super::amount::{Amount, ArithmeticError, Notional, Price, Rate, exact_add, exact_sub};
-use super::super::book::{Book, Unknown};
+use super::super::attribution::{Attribution, LossWithoutLiquidation};
+use super::super::book::{Book, Unknown, WhatIf};
 use super::super::bracket::{Bracket, BracketTable};
 use super::super::collateral::converted;
 use super::super::contribution::{Contribution, Missing, signed_notional};
+use super::super::known::{KnownPosition, known_positions};
 use super::super::liquidation::{Direction, LiquidationPrices};
 use super::super::position::{PositionAssessment, adverse_price, assess_positions};
 use super::{Builder, Explained};
@@ -28,13 +32,13 @@ pub(super) fn explain(
     let what_if = book.what_if(symbol)?;
     let mut figures = Vec::new();
     let positions = assess_positions(&what_if, symbol, horizon)?;
-    for position in &positions {
+    for (position, known) in positions.iter().zip(known_positions(state)) {
         let name = name_of(symbol, position.position_side);
         let brackets = state
             .brackets
             .as_deref()
             .ok_or_else(|| missing(state.no_brackets()))?;
-        figures.extend(plain(&name, position, brackets, leverage));
+        figures.extend(plain(&name, &known, state));
         if position.margin_mode == MarginMode::Crossed {
             let price = match position.liquidation {
                 LiquidationPrices::AlreadyLiquidatable => position.mark.price(),
@@ -43,6 +47,9 @@ pub(super) fn explain(
                 }
             };
             figures.push(spill(&name, position, price));
+        } else {
+            // What it was assigned is all it can take.
+            figures.push(Builder::of(&name).is("spill", position.spill.get(), "0"));
         }
         for direction in [Direction::Down, Direction::Up] {
             if let Some(price) = position.liquidation.on(direction) {
@@ -60,6 +67,13 @@ pub(super) fn explain(
                 });
             }
         }
+        figures.extend(headline(&name, position));
+        figures.extend(alone(&name, position));
+        if let Some(parts) = &position.attribution {
+            figures.extend(attributed(
+                &what_if, state, &name, position, parts, horizon,
+            )?);
+        }
     }
     if !state.resting.is_empty() {
         figures.push(resting(book, symbol, state, leverage)?);
@@ -76,49 +90,129 @@ pub(super) fn name_of(symbol: &Symbol, side: PositionSide) -> String {
     }
 }
 
-fn plain(
+/// The figures of a symbol's legs that are known, where others are not.
+pub(super) fn known(symbol: &Symbol, state: &SymbolState) -> Vec<Explained> {
+    let legs = known_positions(state);
+    legs.flat_map(|leg| plain(&name_of(symbol, leg.position_side), &leg, state))
+        .collect()
+}
+
+/// What of a leg depends on nothing else in the account, as far as it is known.
+fn plain(name: &str, known: &KnownPosition, state: &SymbolState) -> Vec<Explained> {
+    let (Some(mark), Some(notional)) = (known.mark, known.notional) else {
+        return Vec::new();
+    };
+    let leg = &known.leg;
+    let quantity = leg.quantity.get();
+    let net = notional.get();
+    let mut figures = vec![
+        Builder::of(name)
+            .with("markPrice", mark.price().get())
+            .with("positionAmt", quantity)
+            .is("notional", net, "markPrice * positionAmt"),
+    ];
+    if let Some(profit) = known.unrealized_pnl {
+        let built = Builder::of(name)
+            .with("notional", net)
+            .with("entryPrice", leg.entry_price.get())
+            .with("positionAmt", quantity);
+        let formula = "notional - entryPrice * positionAmt";
+        figures.push(built.is("unrealizedProfit", profit.get(), formula));
+    }
+    if let Some((margin, brackets)) = known.maintenance_margin.zip(state.brackets.as_deref()) {
+        let tier = brackets.at(notional);
+        let built = Builder::of(name)
+            .with("notional", net)
+            .with("maintMarginRatio", tier.maintenance_margin_rate.get())
+            .with("cum", tier.maintenance_amount.get());
+        let formula = "abs(notional) * maintMarginRatio - cum";
+        figures.push(built.is("maintMargin", margin.get(), formula));
+    }
+    if let Some((margin, settings)) = known.initial_margin.zip(state.settings) {
+        let built = Builder::of(name)
+            .with("notional", net)
+            .with("leverage", Decimal::from(settings.leverage.get()));
+        figures.push(built.is("initialMargin", margin.get(), "abs(notional) / leverage"));
+        let built = Builder::of(name).with("initialMargin", margin.get());
+        figures.push(built.is("ticket", margin.get(), "initialMargin"));
+    }
+    figures
+}
+
+/// Binance's one price: where there is none, `0` says that this symbol alone cannot liquidate.
+fn headline(name: &str, position: &PositionAssessment) -> Option<Explained> {
+    let LiquidationPrices::Alive { below, above, .. } = &position.liquidation else {
+        return None;
+    };
+    let built = Builder::of(name);
+    let Some(price) = position.liquidation.headline() else {
+        return Some(built.is("liquidationPrice", Decimal::ZERO, "0"));
+    };
+    let side = if *below == Some(price) || above.is_none() {
+        "liquidationBelow"
+    } else {
+        "liquidationAbove"
+    };
+    let built = built.with(side, price.get());
+    Some(built.is("liquidationPrice", price.get(), side))
+}
+
+/// What a long loses on the way to nothing while no price of its symbol liquidates.
+fn alone(name: &str, position: &PositionAssessment) -> Option<Explained> {
+    let LossWithoutLiquidation::Bounded(loss) = position.loss_without_liquidation else {
+        return None;
+    };
+    let built = Builder::of(name)
+        .with("entryPrice", position.leg.entry_price.get())
+        .with("positionAmt", position.leg.quantity.get());
+    let formula = "entryPrice * positionAmt";
+    Some(built.is("lossWithoutLiquidation", loss.get(), formula))
+}
+
+/// Its part in its pool.
+fn attributed(
+    what_if: &WhatIf<'_>,
+    state: &SymbolState,
     name: &str,
     position: &PositionAssessment,
-    brackets: &BracketTable,
-    leverage: Decimal,
-) -> [Explained; 4] {
-    let leg = &position.leg;
+    parts: &Attribution,
+    horizon: Rate,
+) -> Result<Vec<Explained>, Unknown> {
+    let maintenance = position.maintenance_margin.get();
     let notional = position.notional.get();
-    let tier = brackets.at(position.notional);
-    let quantity = leg.quantity.get();
-    let mark = position.mark.price().get();
-    [
-        Builder::of(name)
-            .with("markPrice", mark)
-            .with("positionAmt", quantity)
-            .is("notional", notional, "markPrice * positionAmt"),
-        Builder::of(name)
+    let mut figures = Vec::new();
+    if let Some(share) = parts.maintenance_share {
+        let whole = what_if.maintenance_margin()?.get();
+        let mut built = Builder::of(name)
+            .with("maintMargin", maintenance)
+            .with("pool.maintMargin", whole);
+        let mut formula = "maintMargin / pool.maintMargin";
+        let rate = state.margin_asset.as_ref().and_then(|asset| {
+            let joint = what_if.asset_mode() == AssetMode::Multi;
+            let known = what_if.book().collateral(asset.as_str()).rate;
+            known.filter(|_| joint)
+        });
+        if let Some(rate) = rate {
+            built = built.with("askRate", rate.ask().get());
+            formula = "maintMargin * askRate / pool.maintMargin";
+        }
+        figures.push(built.is("attribution.maintMarginShare", share.get(), formula));
+    }
+    let built = Builder::of(name)
+        .with("unrealizedProfit", position.unrealized_pnl.get())
+        .with("maintMargin", maintenance);
+    let formula = "unrealizedProfit - maintMargin";
+    figures.push(built.is("attribution.headroom", parts.headroom.get(), formula));
+    for (figure, loss, sign) in [
+        ("attribution.lossDown", parts.loss_down, ""),
+        ("attribution.lossUp", parts.loss_up, "-"),
+    ] {
+        let built = Builder::of(name)
             .with("notional", notional)
-            .with("entryPrice", leg.entry_price.get())
-            .with("positionAmt", quantity)
-            .is(
-                "unrealizedProfit",
-                position.unrealized_pnl.get(),
-                "notional - entryPrice * positionAmt",
-            ),
-        Builder::of(name)
-            .with("notional", notional)
-            .with("maintMarginRatio", tier.maintenance_margin_rate.get())
-            .with("cum", tier.maintenance_amount.get())
-            .is(
-                "maintMargin",
-                position.maintenance_margin.get(),
-                "abs(notional) * maintMarginRatio - cum",
-            ),
-        Builder::of(name)
-            .with("notional", notional)
-            .with("leverage", leverage)
-            .is(
-                "initialMargin",
-                position.initial_margin.get(),
-                "abs(notional) / leverage",
-            ),
-    ]
+            .with("horizon", horizon.get());
+        figures.push(built.is(figure, loss.get(), format!("{sign}notional * horizon")));
+    }
+    Ok(figures)
 }
 
 /// The loss at the nearer of liquidation price and horizon, beyond the ticket.

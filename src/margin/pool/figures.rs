@@ -268,6 +268,18 @@ pub struct PoolAssessment {
     pub collateral: Vec<CollateralFigures>,
 }
 
+impl PoolAssessment {
+    /// What the worst adverse move takes as a fraction of the margin balance and the ring-fenced money
+    /// together; `None` when nothing is held or they are not above zero.
+    #[must_use]
+    pub fn share_at_risk(&self) -> Option<Rate> {
+        let risk = self.wallet_at_risk.as_ref()?;
+        let everything = self.margin_balance.plus(self.ring_fenced).ok()?;
+        let everything = Some(everything).filter(|money| money.is_positive())?;
+        risk.amount.over(everything).ok()
+    }
+}
+
 /// One asset of a joint pool. Money is in the asset where it does not say USD.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CollateralFigures {
