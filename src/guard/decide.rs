@@ -5,7 +5,7 @@
 
 use std::cmp::Reverse;
 
-use super::contagion::position_changes;
+use super::contagion::{Assumed, position_changes};
 use super::desk::Desk;
 use super::exit::passes_as_exit;
 use super::look::{Depth, Look, Question, look};
@@ -18,7 +18,7 @@ use super::verdict::{
     OrderJudgement,
 };
 use super::words;
-use super::worst::dies_together;
+use super::worst::{self, dies_together};
 use crate::margin::account::{Asset, AssetMode, Side, Symbol};
 use crate::margin::amount::Amount;
 use crate::margin::book::{Book, Unknown};
@@ -179,6 +179,7 @@ const fn empty(ladder: Ladder) -> Judgement {
         positions: Vec::new(),
         dies_together: Vec::new(),
         worst_case: None,
+        worst_before: None,
         stress: Vec::new(),
         isolated_twin: None,
         costs: None,
@@ -269,11 +270,25 @@ fn unknown_figure(proposal: &Proposal, error: &Unknown) -> Finding {
     if let Unknown::Symbol(symbol, Missing::MarginAsset) = error
         && proposal.symbols().contains(&symbol)
     {
-        let message = format!("The exchange does not list {symbol}.");
+        let element = element_of(proposal, symbol);
+        let message = format!("{element}The exchange does not list {symbol}.");
         return rules::plain(Code::UnknownSymbol, Some(symbol), message);
     }
-    let message = format!("A figure this decision needs is not known ({error}).");
+    let element = match error {
+        Unknown::Symbol(symbol, _) => element_of(proposal, symbol),
+        _ => String::new(),
+    };
+    let message = format!("{element}A figure this decision needs is not known ({error}).");
     rules::plain(Code::UnknownFigure, proposal.symbol(), message)
+}
+
+/// Of a batch, the first element that is about this contract.
+fn element_of(proposal: &Proposal, symbol: &Symbol) -> String {
+    let Proposal::Orders(orders) = proposal else {
+        return String::new();
+    };
+    let place = orders.iter().position(|order| order.symbol == *symbol);
+    place.map_or_else(String::new, |place| format!("orders[{place}]: "))
 }
 
 const fn lacking_plane(error: &Unknown) -> Option<Plane> {
@@ -353,10 +368,10 @@ pub(super) fn orders_in<'p>(
 
 /// The pools a proposal touches. A change of the whole account shows the pool that holds most; one
 /// into single-asset mode touches every pool that it makes.
-pub(super) fn pools_of<'a>(
+pub(super) fn pools_of<'p, 'a: 'p>(
     desk: &Desk<'a>,
-    proposal: &'a Proposal,
-) -> Result<Vec<&'a Asset>, Unknown> {
+    proposal: &'p Proposal,
+) -> Result<Vec<&'p Asset>, Unknown> {
     let mut pools: Vec<&Asset> = Vec::new();
     let book = desk.view.book();
     for symbol in proposal.symbols() {
@@ -412,9 +427,16 @@ fn tell(
             .worst
             .as_ref()
             .map_or(&[][..], |worst| worst.endangered.as_slice());
-        let horizon = desk.policy().horizon;
-        judgement.positions = position_changes(desk.view, &look.what_if, horizon, endangered)?;
+        let assumed = Assumed {
+            horizon: desk.policy().horizon,
+            fills: desk.assumptions(),
+        };
+        judgement.positions = position_changes(desk.view, &look.what_if, assumed, endangered)?;
         judgement.dies_together = dies_together(&look.what_if);
+        if let Some(before) = &judgement.before {
+            let as_it_is = desk.view.book().what_if_in(look.what_if.asset())?;
+            judgement.worst_before = worst::before(desk, &as_it_is, before, &look.what_if)?;
+        }
     }
     judgement.worst_case = look.worst;
     judgement.stress = look.stress;

@@ -15,6 +15,7 @@ use crossguard::margin::account::{AssetMode, MarginMode, PositionMode, PositionS
 use crossguard::margin::amount::{Amount, Leverage, Quantity};
 use crossguard::margin::change::{Change, MarginMove};
 use crossguard::margin::order::OrderIntent;
+use crossguard::margin::pool::PoolAssessment;
 use rust_decimal::Decimal;
 use std::collections::BTreeMap;
 
@@ -60,7 +61,7 @@ fn ask(account: &Account, proposal: &Proposal) -> Judgement {
 /// The account after everything but the last request was carried out.
 fn prepared(account: &Account, offer: &Alternative) -> Account {
     let mut after = account.clone();
-    if offer.kind == OfferKind::TopUp {
+    if offer.kind == OfferKind::TopUp && offer.terms.symbol.is_none() {
         let asset = offer.terms.asset.as_ref().unwrap();
         after.top_up(asset.as_str(), offer.terms.amount.unwrap().get());
     }
@@ -87,7 +88,16 @@ fn one_step_more(account: &Account, asked: &Proposal, offer: &Alternative) -> Op
         OfferKind::Isolate => return None,
         OfferKind::TopUp => {
             let amount = offer.terms.amount.unwrap();
-            more.terms.amount = amount.minus(unit_of(amount)).ok();
+            let less = amount.minus(unit_of(amount)).unwrap();
+            more.terms.amount = Some(less);
+            // Into an isolated position it goes by a request.
+            match more.requests.first_mut() {
+                Some(Proposal::Change(Change::PositionMargin { amount, .. })) => *amount = less,
+                _ => assert!(offer.terms.symbol.is_none(), "{offer:?}"),
+            }
+            if less.is_zero() && offer.terms.symbol.is_some() {
+                more.requests.remove(0);
+            }
         }
         OfferKind::ReduceOther => {
             let Some(Proposal::Order(order)) = more.requests.first_mut() else {
@@ -243,6 +253,11 @@ fn hold_offers(
         *counts
             .entry(format!("{kind} {}", offer.kind.name()))
             .or_default() += 1;
+        let isolated = offer.kind == OfferKind::TopUp && offer.terms.symbol.is_some();
+        *counts
+            .entry(format!("{kind} top_up of an isolated position"))
+            .or_default() += u64::from(isolated);
+        hold_outcome(offer, &again).map_err(|wrong| format!("{wrong}: {}", told(offer)))?;
         if let Some(more) = one_step_more(account, asked, offer) {
             let again = ask(&prepared(account, &more), more.requests.last().unwrap());
             if again.decision <= offer.decision {
@@ -264,6 +279,27 @@ fn hold_offers(
         }
     }
     Ok(())
+}
+
+/// The figures that an offer shows are those of the answer it gets, unless what was left out of a batch
+/// makes that answer tell of another pool.
+fn hold_outcome(offer: &Alternative, again: &Judgement) -> Result<(), String> {
+    let (Some(told), Some(got)) = (offer.after.as_deref(), again.after.as_ref()) else {
+        return Err("no figures afterwards".to_owned());
+    };
+    let figures = |pool: &PoolAssessment| {
+        (
+            pool.margin_balance,
+            pool.margin_ratio,
+            pool.survival.distance(),
+            pool.wallet_at_risk.as_ref().map(|risk| risk.amount),
+        )
+    };
+    if told.asset != got.asset || figures(told) == figures(got) {
+        Ok(())
+    } else {
+        Err(format!("told {:?}, got {:?}", figures(told), figures(got)))
+    }
 }
 
 fn question_name(proposal: &Proposal) -> &'static str {

@@ -10,7 +10,7 @@ use crate::guard::proposal::Proposal;
 use crate::guard::search::{End, Shape};
 use crate::guard::terms::Terms;
 use crate::guard::verdict::{Decision, Level};
-use crate::guard::words;
+use crate::guard::words::{self, Careful};
 use crate::margin::change::Change;
 
 /// How many quantities between the least and what was asked a patient search tries, evenly spread,
@@ -52,14 +52,17 @@ impl Search<'_, '_> {
         if stretch.hoped >= stretch.fails.at {
             return None;
         }
-        let (number, candidate, decision) = self.last_passing(&stretch, target)?;
-        let message = self.less_words(&less, number, &candidate.proposal, decision);
+        let (number, candidate, passed) = self.last_passing(&stretch, target)?;
+        let message = self.less_words(&less, number, &candidate.proposal, passed.decision);
         let kind = match self.proposal {
             Proposal::Change(Change::Leverage { .. }) => OfferKind::LowerLeverage,
             _ => OfferKind::Smaller,
         };
-        let terms = self.less_terms(&candidate.proposal);
-        Some(Self::offer(kind, decision, terms, candidate, message))
+        let terms = Terms {
+            share: less.share(number),
+            ..self.less_terms(&candidate.proposal)
+        };
+        Some(Self::offer(kind, passed, terms, candidate, message))
     }
 
     fn less_terms(&self, proposal: &Proposal) -> Terms {
@@ -127,7 +130,8 @@ impl Search<'_, '_> {
                 words::money(*amount)
             ),
             _ => {
-                let share = less.share(number);
+                let share = less.share(number).unwrap_or_default().get();
+                let share = words::percent(share, Careful::Down);
                 format!("Send {share} of each order that adds: the largest share that {passes}.")
             }
         }
