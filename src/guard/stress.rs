@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 
 use super::verdict::Level;
 use crate::margin::account::{Asset, AssetMode, MarginMode, Symbol};
-use crate::margin::amount::{ArithmeticError, Rate};
+use crate::margin::amount::{Amount, ArithmeticError, Rate};
 use crate::margin::book::Unknown;
 use crate::margin::book::WhatIf;
 use crate::margin::pool::{PoolAssessment, Survival};
@@ -38,8 +38,9 @@ pub struct StressOutcome {
     /// Contracts whose positions are liquidated: all crossed ones when the pool is, and isolated
     /// ones by themselves.
     pub dies: Vec<Symbol>,
-    /// What the pool loses, of its margin balance before the scenario.
-    pub loss: Option<crate::margin::amount::Amount>,
+    /// What the pool loses, of its margin balance before the scenario: all of it where it is
+    /// liquidated, however far prices go on.
+    pub loss: Option<Amount>,
     /// The pool's asset loses worth in this scenario, which a single-asset pool does not feel.
     pub depegged: Option<Asset>,
 }
@@ -176,7 +177,7 @@ pub(super) fn run(
         survives: !liquidated,
         dies,
         loss: Some(if liquidated {
-            after.margin_balance.max(loss)
+            after.margin_balance.max(Amount::ZERO)
         } else {
             loss
         }),

@@ -319,7 +319,7 @@ fn stress_is_told_with_losses_by_hand() {
     let rise = out(&run(&daemon, "stress --shock ETHUSDT=+90%"));
     // 4 · 2,700 lost of 10,000: gone.
     assert!(
-        flat(&rise).contains("asked NO – 10800.00 lost BTCUSDT ETHUSDT"),
+        flat(&rise).contains("asked NO – 10000.00 lost BTCUSDT ETHUSDT"),
         "{rise}"
     );
     let unknown = run(&daemon, "stress --scenario doom");

@@ -94,7 +94,7 @@ pub struct Stress<'a> {
     pub required: Option<Cow<'a, str>>,
     /// Maintenance ÷ margin balance then; `null` when nothing is left.
     pub margin_ratio: Figure,
-    /// What the pool loses.
+    /// What the pool loses: all of its margin balance where it is liquidated; negative when it gains.
     pub loss: Figure,
     /// The pool is not liquidated.
     pub survives: bool,

@@ -204,7 +204,9 @@ impl<'s, 'a> Search<'s, 'a> {
         };
         let mut is_exit = true;
         let mut after = None;
-        let pools: Vec<&Asset> = self.asked.iter().map(|asked| asked.asset).collect();
+        // Those that the answer to the candidate would look at: what is left out of a batch may have been
+        // all that touched a pool.
+        let pools = pools_of(self.desk, &candidate.proposal).ok()?;
         let looked = self.desk.in_pools(&pools, |asset| {
             let here = self.look_in(asset, candidate, depth)?;
             seen.level = seen.level.max(here.seen.level);
