@@ -3,7 +3,9 @@
 //! Owns: the list of positions with their liquidation prices, shifts, tickets and overruns.
 //! Must not know: rules.
 
+use super::desk::Desk;
 use super::verdict::{EndangeredOrder, OrderDanger, PositionChange, PositionFigures};
+use super::worst;
 use crate::margin::account::{Leg, PositionSide, Settings, Side, Symbol, SymbolState};
 use crate::margin::amount::{
     Amount, ArithmeticError, MarkPrice, Notional, Price, Quantity, Rate, cut, quotient,
@@ -13,27 +15,20 @@ use crate::margin::book::WhatIf;
 use crate::margin::bracket::{Bracket, BracketTable};
 use crate::margin::contribution::Missing;
 use crate::margin::liquidation::{Direction, LiquidationPrices};
-use crate::margin::order::{OpenOrder, OrderKind};
+use crate::margin::order::{OpenOrder, OrderIntent, OrderKind};
 use crate::margin::position::{PositionAssessment, assess_positions, overrun};
 use crate::margin::project::Assumptions;
 use crate::mirror::view::LiveView;
 
-/// What is assumed of moves and fills.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Assumed {
-    pub horizon: Rate,
-    pub fills: Assumptions,
-}
-
-/// Every position of the pool before and after.
+/// Every position of the pool before and after, and the working orders that may not protect it then.
 pub(super) fn position_changes(
-    view: &LiveView<'_>,
+    desk: &Desk<'_>,
     after: &WhatIf<'_>,
-    assumed: Assumed,
-    endangered: &[EndangeredOrder],
-) -> Result<Vec<PositionChange>, Unknown> {
-    let horizon = assumed.horizon;
+    orders: &[OrderIntent],
+) -> Result<(Vec<PositionChange>, Vec<EndangeredOrder>), Unknown> {
+    let (view, horizon) = (desk.view, desk.policy().horizon);
     let mut changes = Vec::new();
+    let mut endangered = Vec::new();
     for (symbol, [_, state_after]) in after.held_before_or_after() {
         let as_it_is = view.book().what_if(symbol)?;
         let both = Both {
@@ -43,14 +38,20 @@ pub(super) fn position_changes(
             before: assess_positions(&as_it_is, symbol, horizon)?,
             after: assess_positions(after, symbol, horizon)?,
         };
+        let late = worst::endangered(desk, symbol, &both.after, orders)?;
         for side in [PositionSide::Both, PositionSide::Long, PositionSide::Short] {
             if let Some(mut change) = both.of_leg(side)? {
-                note_stops(view, &mut change, endangered, assumed.fills);
+                change.deleveraging_quantile = view
+                    .mirror()
+                    .deleveraging_quantile(symbol, side)
+                    .filter(|_| change.before.is_some());
+                note_stops(view, &mut change, &late, desk.assumptions());
                 changes.push(change);
             }
         }
+        endangered.extend(late);
     }
-    Ok(changes)
+    Ok((changes, endangered))
 }
 
 /// A contract's positions as they are and as they would be.
@@ -97,6 +98,7 @@ impl Both<'_> {
             spill: after.map(|position| position.spill),
             adverse: after.map(|position| self.adverse(position)).transpose()?,
             overrun: after.map(overrun).transpose()?.flatten(),
+            deleveraging_quantile: None,
             stop: None,
             loss_at_stop: None,
             stop_beyond_liquidation: false,

@@ -5,7 +5,7 @@
 
 use std::cmp::Reverse;
 
-use super::contagion::{Assumed, position_changes};
+use super::contagion::position_changes;
 use super::desk::Desk;
 use super::exit::passes_as_exit;
 use super::look::{Depth, Look, Question, look};
@@ -412,7 +412,7 @@ fn holds(book: &Book, asset: &Asset) -> bool {
 fn tell(
     desk: &Desk<'_>,
     proposal: &Proposal,
-    look: Look<'_>,
+    mut look: Look<'_>,
     judgement: &mut Judgement,
 ) -> Result<(), Unknown> {
     if desk.context.detail != Detail::Brief {
@@ -423,15 +423,11 @@ fn tell(
             judgement.isolated_twin = isolated_twin(&intent.symbol, state, &fill)?;
         }
         judgement.costs = costs(desk.view, proposal, &look);
-        let endangered = look
-            .worst
-            .as_ref()
-            .map_or(&[][..], |worst| worst.endangered.as_slice());
-        let assumed = Assumed {
-            horizon: desk.policy().horizon,
-            fills: desk.assumptions(),
-        };
-        judgement.positions = position_changes(desk.view, &look.what_if, assumed, endangered)?;
+        let (positions, endangered) = position_changes(desk, &look.what_if, proposal.orders())?;
+        judgement.positions = positions;
+        if let Some(worst) = &mut look.worst {
+            worst.endangered = endangered;
+        }
         judgement.dies_together = dies_together(&look.what_if);
         if let Some(before) = &judgement.before {
             let as_it_is = desk.view.book().what_if_in(look.what_if.asset())?;

@@ -176,11 +176,8 @@ fn beyond<'a>(
         after: &look.after,
         positions: &look.positions,
     };
-    let mut worst = worst::look(desk, &look.what_if, &look.after)?;
+    let worst = worst::look(desk, &look.what_if, &look.after)?;
     look.findings.extend(rules::worst_case(&case, &worst));
-    if depth == Depth::Full {
-        worst.endangered = worst::endangered(desk, &look.what_if, question.orders)?;
-    }
     let mut held: Option<Vec<Held<'_>>> = None;
     for (name, scenario) in &desk.policy().stress {
         let wanted = depth == Depth::Full

@@ -176,6 +176,8 @@ pub struct PositionChange {
     pub adverse: Option<Price>,
     /// What it draws from the rest of the wallet, now and at its end.
     pub overrun: Option<Overrun>,
+    /// Where it stands in the queue for auto-deleveraging, 4 first; `None` when not told.
+    pub deleveraging_quantile: Option<u8>,
     /// The trigger of the stop that comes first on its losing side.
     pub stop: Option<Price>,
     /// What it has lost once that stop has filled, slippage and fee taken; `None` without a stop, and

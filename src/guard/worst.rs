@@ -16,7 +16,7 @@ use crate::margin::book::WhatIf;
 use crate::margin::liquidation::{Direction, LiquidationPrices};
 use crate::margin::order::{OpenOrder, OrderIntent};
 use crate::margin::pool::PoolAssessment;
-use crate::margin::position::assess_positions;
+use crate::margin::position::PositionAssessment;
 use crate::margin::shock::Held;
 use crate::margin::worst::{BadSide, fill_orders, remove_leg, weakest_leg};
 
@@ -172,38 +172,33 @@ fn opening_orders<'a>(desk: &Desk<'a>, what_if: &WhatIf<'_>) -> Opening<'a> {
     opening
 }
 
-/// Working orders that may not protect the positions of this state.
+/// Working orders of a contract that may not protect its positions.
 pub(super) fn endangered(
     desk: &Desk<'_>,
-    what_if: &WhatIf<'_>,
-    orders: &[&OrderIntent],
+    symbol: &Symbol,
+    positions: &[PositionAssessment],
+    orders: &[OrderIntent],
 ) -> Result<Vec<EndangeredOrder>, Unknown> {
     let mut found = Vec::new();
     let book = desk.view.mirror().orders();
-    let held: Vec<Symbol> = what_if.held().map(|(symbol, _)| symbol.clone()).collect();
-    for symbol in &held {
-        let working: Vec<&OpenOrder> = book.of(symbol.as_str()).collect();
-        if working.is_empty() {
-            continue;
-        }
-        for position in assess_positions(what_if, symbol, desk.policy().horizon)? {
-            let ends = Ends {
-                long: !position.leg.quantity.is_negative(),
-                side: position.position_side,
-                held: position.leg.quantity.abs(),
-                liquidation: position.liquidation,
+    let working: Vec<&OpenOrder> = book.of(symbol.as_str()).collect();
+    for position in positions {
+        let ends = Ends {
+            long: !position.leg.quantity.is_negative(),
+            side: position.position_side,
+            held: position.leg.quantity.abs(),
+            liquidation: position.liquidation,
+        };
+        for order in &working {
+            let danger = match late(desk, order, &ends)? {
+                Some(danger) => Some(danger),
+                None => overtaken(order, &working, orders, &ends)?,
             };
-            for order in &working {
-                let danger = match late(desk, order, &ends)? {
-                    Some(danger) => Some(danger),
-                    None => overtaken(order, &working, orders, &ends)?,
-                };
-                found.extend(danger.map(|danger| EndangeredOrder {
-                    symbol: symbol.clone(),
-                    id: order.id,
-                    danger,
-                }));
-            }
+            found.extend(danger.map(|danger| EndangeredOrder {
+                symbol: symbol.clone(),
+                id: order.id,
+                danger,
+            }));
         }
     }
     Ok(found)
@@ -270,7 +265,7 @@ fn late(
 fn overtaken(
     order: &OpenOrder,
     working: &[&OpenOrder],
-    wanted: &[&OrderIntent],
+    wanted: &[OrderIntent],
     ends: &Ends,
 ) -> Result<Option<OrderDanger>, ArithmeticError> {
     let guards = order.reduce_only

@@ -75,6 +75,8 @@ pub struct PositionChange<'a> {
     /// The loss there as a multiple of the ticket; of a long without such a price the loss at zero;
     /// `null` when isolated or unbounded.
     pub loss_multiple: Figure,
+    /// Where the exchange has it in the queue for auto-deleveraging, 4 first; `null` when not told.
+    pub adl_quantile: Option<u8>,
     /// Trigger of the working stop that comes first on its losing side; `null` without one.
     pub stop_price: Figure,
     /// What the position has lost once that stop has filled, at its trigger less market slippage and
@@ -187,6 +189,7 @@ impl<'a> From<&'a verdict::PositionChange> for PositionChange<'a> {
             loss_multiple: overrun
                 .and_then(|overrun| overrun.loss_multiple)
                 .map_or(Figure::NONE, Figure::fraction),
+            adl_quantile: change.deleveraging_quantile,
             stop_price: change.stop.map_or(Figure::NONE, Figure::price),
             loss_at_stop: change.loss_at_stop.map_or(Figure::NONE, Figure::margin),
             stop_beyond_liquidation: change.stop_beyond_liquidation,
