@@ -1,5 +1,7 @@
 //! Changes, batches and the worst case through the same rules as a single order.
 
+use std::time::Duration;
+
 use crossguard::daemon::core::Input;
 use crossguard::daemon::report::Answer;
 use crossguard::guard::proposal::Proposal;
@@ -8,6 +10,7 @@ use crossguard::margin::account::{MarginMode, PositionMode, PositionSide};
 use crossguard::margin::amount::{Amount, Leverage};
 use crossguard::margin::change::{Change, MarginMove};
 
+use crate::live::{Live, SCENE};
 use crate::rig::{Rig, asset, symbol, wanted};
 
 /// 6,000 of BTC on 10,000: initial margin 600, maintenance margin 24.
@@ -301,4 +304,24 @@ fn a_lower_leverage_that_the_exchange_would_refuse_is_no_exit() {
     assert_eq!(finding.value.unwrap().normalize(), 1_800.into());
     assert_eq!(finding.limit.unwrap().normalize(), 1_000.into());
     assert!(change(&mut rig, lower(18)).judgement.is_exit);
+}
+
+/// The simulated exchange puts everything that is held first; then it says otherwise.
+#[tokio::test(start_paused = true)]
+async fn the_exchanges_word_on_its_deleveraging_queue_is_told_with_every_position() {
+    let live = Live::within(&format!("{SCENE}pos ETHUSDT crossed 10x -1 @ 3000\n"), 1).await;
+    let quantile = async || {
+        let judgement = live.check("ETHUSDT buy 0.1 @ 2900").await;
+        let mut positions = judgement.positions.iter();
+        let held = positions.find(|change| change.symbol.as_str() == "ETHUSDT");
+        held.unwrap().deleveraging_quantile
+    };
+    assert_eq!(quantile().await, Some(1));
+    live.say("mutate /fapi/v3/positionRisk *.adl 4 100x");
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    assert_eq!(quantile().await, Some(4));
+    live.say("mutate /fapi/v3/positionRisk *.adl absent 100x");
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    assert_eq!(quantile().await, None);
+    live.end().await;
 }
