@@ -3,6 +3,7 @@
 
 use std::sync::Barrier;
 
+use rust_decimal::Decimal;
 use serde_json::Value;
 
 use crate::api_rig::{ACCOUNT, Daemon};
@@ -85,6 +86,48 @@ fn counter_offers_are_left_out_when_nobody_wants_them() {
     }
 }
 
+/// The order with 0.001 more, the transfer with 0.01 more; the other questions have no such step here.
+fn one_step_more(mut request: Value) -> Option<Value> {
+    for (path, step) in [("/order/quantity", "0.001"), ("/change/amount", "0.01")] {
+        if let Some(size) = request.pointer_mut(path) {
+            let number: Decimal = size.as_str()?.parse().ok()?;
+            let step: Decimal = step.parse().ok()?;
+            *size = (number + step).to_string().into();
+            return Some(request);
+        }
+    }
+    None
+}
+
+fn severity(answer: &Value) -> usize {
+    let decision = answer["decision"].as_str().unwrap();
+    let known = ["allow", "warn", "reject"].into_iter();
+    known
+        .enumerate()
+        .find(|(_, name)| *name == decision)
+        .unwrap()
+        .0
+}
+
+#[test]
+fn a_size_over_the_socket_is_the_largest_that_gets_its_decision() {
+    let daemon = Daemon::with(ACCOUNT);
+    let order = |quantity: &str| {
+        format!(
+            r#"{{"dryRun":true,"order":{{"symbol":"BTCUSDT","side":"BUY","type":"MARKET","quantity":"{quantity}"}}}}"#
+        )
+    };
+    let sized = daemon.post("/v1/size", &order("1")).json();
+    for (name, most) in [("allowed", 0), ("warned", 1)] {
+        let quantity = sized[name].as_str().unwrap();
+        let exactly = daemon.post("/v1/check", &order(quantity)).json();
+        assert_eq!(severity(&exactly), most, "{name}: {exactly:#}");
+        let more = one_step_more(serde_json::from_str(&order(quantity)).unwrap()).unwrap();
+        let more = daemon.post("/v1/check", &more.to_string()).json();
+        assert!(severity(&more) > most, "{name}: {more:#}");
+    }
+}
+
 #[test]
 fn every_counter_offer_is_a_request_that_the_socket_takes() {
     let daemon = Daemon::with(ACCOUNT);
@@ -109,6 +152,19 @@ fn every_counter_offer_is_a_request_that_the_socket_takes() {
             request["dryRun"] = true.into();
             let again = daemon.post("/v1/check", &request.to_string()).json();
             assert_eq!(again["decision"], offer["decision"], "{offer:#}");
+            assert_eq!(
+                again["account"]["after"]["marginBalance"], offer["after"]["marginBalance"],
+                "{offer:#}"
+            );
+            let Some(more) = one_step_more(request) else {
+                continue;
+            };
+            let more = daemon.post("/v1/check", &more.to_string()).json();
+            assert!(
+                severity(&more) > severity(offer),
+                "one step more is {}: {offer:#}",
+                more["decision"]
+            );
         }
     }
 }
