@@ -485,7 +485,7 @@ fn way_lines(way: &Alternative<'_>) -> String {
             None => "no move kills".to_owned(),
         };
         let line = format!(
-            "leaves {distance}, at risk {}",
+            "leaves the pool: {distance}, at risk {}",
             at_risk(after.wallet_at_risk.as_ref())
         );
         text.push_str(&screen::wrapped(&line, "      "));

@@ -6,6 +6,7 @@ use crossguard::daemon::core::Input;
 use crossguard::daemon::report::Answer;
 use crossguard::guard::proposal::Proposal;
 use crossguard::guard::verdict::{Code, Decision, OrderDanger};
+use crossguard::guard::words;
 use crossguard::margin::account::{MarginMode, PositionMode, PositionSide};
 use crossguard::margin::amount::{Amount, Leverage};
 use crossguard::margin::change::{Change, MarginMove};
@@ -102,6 +103,41 @@ fn a_lower_leverage_takes_nothing_and_a_higher_one_is_judged() {
     let before = higher.before.unwrap().survival.distance();
     assert_eq!(before, higher.after.unwrap().survival.distance());
     refused_with(&change(&mut rig, leverage(126)), "-4028");
+}
+
+#[test]
+fn a_balance_below_zero_is_told_as_nothing_left() {
+    let mut rig = rig();
+    // 9,400 may leave of 10,000; 10,001 leave less than nothing behind.
+    let judgement = change(&mut rig, transfer("10001")).judgement;
+    let loss = words::loss(judgement.after.as_ref().unwrap()).unwrap();
+    assert_eq!(
+        loss,
+        "Liquidated at once: nothing is left of the USDT that crossed positions share."
+    );
+    let sentences: Vec<&str> = judgement
+        .findings
+        .iter()
+        .map(|finding| finding.message.as_str())
+        .collect();
+    assert!(
+        sentences
+            .iter()
+            .any(|told| told.starts_with("After this change nothing is left of the wallet")),
+        "{sentences:?}"
+    );
+    assert!(!sentences.iter().any(|told| told.contains("a 0 % ")));
+    // At 9,980 the 20 that stay do not cover the 24 of maintenance margin.
+    let judgement = change(&mut rig, transfer("9980")).judgement;
+    let risk = judgement
+        .findings
+        .iter()
+        .find(|f| f.code == Code::WalletAtRisk);
+    assert_eq!(
+        risk.unwrap().message,
+        "After this change all 20.00 USDT that crossed positions share are lost at once; your \
+         limit is 60 %."
+    );
 }
 
 #[test]

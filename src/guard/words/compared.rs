@@ -23,7 +23,14 @@ pub fn loss(pool: &PoolAssessment) -> Option<String> {
         pool.asset
     );
     if matches!(pool.survival, Survival::Liquidatable) {
-        return Some(format!("Liquidated at once: all {whole} are lost."));
+        return Some(if pool.margin_balance.is_positive() {
+            format!("Liquidated at once: all {whole} are lost.")
+        } else {
+            format!(
+                "Liquidated at once: nothing is left of the {} that crossed positions share.",
+                pool.asset
+            )
+        });
     }
     let risk = pool.wallet_at_risk.as_ref()?;
     if !risk.amount.is_positive() {
