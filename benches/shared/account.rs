@@ -112,6 +112,7 @@ fn truth(held: &[Symbol]) -> AccountTruth {
         margin_asset: usdt(),
         updated_ms: 1,
         liquidation_price: None,
+        deleveraging_quantile: None,
     };
     AccountTruth {
         balances: vec![TruthBalance {

@@ -79,8 +79,9 @@ fn scenarios(account: &Account) {
     let what_if = book.what_if_in(&usdt()).unwrap();
     let horizon = crossguard::guard::policy::Policy::default().horizon;
     let now = what_if.assess(horizon).unwrap();
+    let held: Vec<_> = what_if.held().collect();
     for (_, scenario) in stress::shipped() {
-        black_box(shocked(&now, &what_if, &scenario.shock).unwrap());
+        black_box(shocked(&now, &what_if, &held, &scenario.shock).unwrap());
     }
 }
 

@@ -64,13 +64,22 @@ pub(super) fn summary(answer: &CheckAnswer<'_>) -> String {
     let loss = answer.loss.as_deref().filter(|_| !told_by_why);
     let twin = answer.isolated_twin.as_ref();
     let compared = twin.and_then(|twin| twin.message.as_deref());
-    for sentence in [loss, Some(answer.why.as_ref()), compared]
-        .into_iter()
-        .flatten()
-    {
+    let why = Some(answer.why.as_ref());
+    // What an isolated order can lose is its margin, not what the pool beside it can.
+    let sentences = if compared.is_some() && is_isolated(answer) {
+        [compared, why, None]
+    } else {
+        [loss, why, compared]
+    };
+    for sentence in sentences.into_iter().flatten() {
         text.push_str(&screen::wrapped(sentence, INDENT));
     }
     text
+}
+
+fn is_isolated(answer: &CheckAnswer<'_>) -> bool {
+    let order = answer.order.as_ref();
+    order.is_some_and(|order| order.margin_type.as_deref() == Some("ISOLATED"))
 }
 
 fn headline(answer: &CheckAnswer<'_>) -> String {
@@ -291,8 +300,15 @@ fn worst_case(worst: &WorstCase<'_>) -> Option<String> {
             Some(_) => format!("distance {}", percent_down(worst.distance)),
             None => "no move kills".to_owned(),
         };
+        let before = worst.before.as_ref().map_or_else(String::new, |before| {
+            let distance = match before.distance.0 {
+                Some(_) => percent_down(before.distance),
+                None => "no move kills".to_owned(),
+            };
+            format!(" (before: {distance})")
+        });
         let line = format!(
-            "{}: {end}, margin ratio {}, at risk {}",
+            "{}: {end}{before}, margin ratio {}, at risk {}",
             cause.join(", "),
             percent_up(worst.margin_ratio),
             at_risk(worst.wallet_at_risk.as_ref())
@@ -463,20 +479,47 @@ fn ways_out(ways: &[Alternative<'_>]) -> Option<String> {
 /// One way out, and what to send for it.
 fn way_lines(way: &Alternative<'_>) -> String {
     let mut text = screen::wrapped(&way.message, "    ");
+    if let Some(after) = &way.after {
+        let distance = match after.distance.0 {
+            Some(_) => format!("distance {}", percent_down(after.distance)),
+            None => "no move kills".to_owned(),
+        };
+        let line = format!(
+            "leaves the pool: {distance}, at risk {}",
+            at_risk(after.wallet_at_risk.as_ref())
+        );
+        text.push_str(&screen::wrapped(&line, "      "));
+    }
     text.push_str(&requests(std::iter::once(&way.request).chain(&way.then)));
     text
 }
 
-/// Requests of `/v1/check`, one after the other, as the parameters that go to the exchange.
+/// Requests of `/v1/check`, one after the other, as the parameters that go to the exchange; the orders
+/// of a batch each on a line of its own.
 pub(super) fn requests<'r>(requests: impl Iterator<Item = &'r Value>) -> String {
     let mut text = String::new();
     for (place, request) in requests.filter(|request| !request.is_null()).enumerate() {
-        let word = if place == 0 { "send" } else { "then" };
-        let what = request.as_object().into_iter().flatten();
-        let parts: Vec<String> = what
-            .map(|(kind, values)| format!("{word} {kind} {}", parameters(values)))
-            .collect();
-        text.push_str(&screen::hanging(&parts.join(" "), "      ", "           "));
+        let mut word = if place == 0 { "send" } else { "then" };
+        for (kind, values) in request.as_object().into_iter().flatten() {
+            for (kind, values) in elements(kind, values) {
+                let line = format!("{word} {kind} {}", parameters(values));
+                text.push_str(&screen::hanging(&line, "      ", "           "));
+                word = "with";
+            }
+        }
     }
     text
+}
+
+/// What is sent under a name: itself, or each element of a list.
+fn elements<'r>(kind: &str, values: &'r Value) -> Vec<(String, &'r Value)> {
+    match values.as_array() {
+        Some(list) => {
+            let named = list.iter().enumerate();
+            named
+                .map(|(index, value)| (format!("{kind}[{index}]"), value))
+                .collect()
+        }
+        None => vec![(kind.to_owned(), values)],
+    }
 }

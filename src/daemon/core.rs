@@ -382,6 +382,7 @@ impl Core {
             policy_fingerprint: self.in_force.fingerprint.clone(),
             planes: self.mirror.planes(now, ask.proposal.symbol()),
             drift_basis_points: self.mirror.drift().map(|drift| drift.basis_points()),
+            clock_offset: self.mirror.clock_offset(),
         }
     }
 

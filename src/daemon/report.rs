@@ -38,6 +38,8 @@ pub struct Answer {
     pub planes: Vec<PlaneStatus>,
     /// What the last whole read found, in basis points of the balance.
     pub drift_basis_points: Option<Decimal>,
+    /// The exchange's clock against ours.
+    pub clock_offset: Option<ClockOffset>,
 }
 
 /// Freshness and drift, for every report.
@@ -47,6 +49,8 @@ pub struct Inputs {
     pub planes: Vec<PlaneStatus>,
     /// What the last whole read found, in basis points of the balance.
     pub drift_basis_points: Option<Decimal>,
+    /// The exchange's clock against ours.
+    pub clock_offset: Option<ClockOffset>,
     /// Figures that are not known, with the reason.
     pub missing: Vec<(String, Unknown)>,
 }
@@ -352,6 +356,7 @@ impl Core {
         Inputs {
             planes: self.mirror().planes(now, None),
             drift_basis_points: self.mirror().drift().map(Drift::basis_points),
+            clock_offset: self.mirror().clock_offset(),
             missing: Vec::new(),
         }
     }

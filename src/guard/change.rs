@@ -24,8 +24,8 @@ use crate::margin::contribution::Missing;
 use crate::margin::pool::PoolAssessment;
 
 /// A change with the account before and after it.
-pub(super) struct ChangeCase<'a> {
-    pub desk: &'a Desk<'a>,
+pub(super) struct ChangeCase<'a, 'd> {
+    pub desk: &'a Desk<'d>,
     pub limits: &'a Limits<'a>,
     pub change: &'a Change,
     /// The account before the change, promises counted.
@@ -37,7 +37,7 @@ pub(super) struct ChangeCase<'a> {
     pub measured: Cell<Option<(Decimal, Decimal)>>,
 }
 
-impl ChangeCase<'_> {
+impl ChangeCase<'_, '_> {
     /// Holds money that is taken away against the most that may be. It strains as everything does that
     /// what is left carries: by the reciprocal of what is left.
     fn measure_taken(&self, amount: Amount, most: Amount) -> Result<(), Unknown> {
@@ -60,7 +60,7 @@ impl ChangeCase<'_> {
 }
 
 /// Everything that is to be said of the change by itself.
-pub(super) fn findings(case: &ChangeCase<'_>) -> Result<Vec<Finding>, Unknown> {
+pub(super) fn findings(case: &ChangeCase<'_, '_>) -> Result<Vec<Finding>, Unknown> {
     let mut findings: Vec<Finding> = Vec::new();
     let symbol = case.change.symbol();
     if let Some(refusal) = refusal(case)? {
@@ -77,7 +77,7 @@ pub(super) fn findings(case: &ChangeCase<'_>) -> Result<Vec<Finding>, Unknown> {
     Ok(findings)
 }
 
-fn isolated_required(case: &ChangeCase<'_>) -> Option<Finding> {
+fn isolated_required(case: &ChangeCase<'_, '_>) -> Option<Finding> {
     let Change::MarginType {
         symbol,
         margin_mode: MarginMode::Crossed,
@@ -91,7 +91,7 @@ fn isolated_required(case: &ChangeCase<'_>) -> Option<Finding> {
     })
 }
 
-fn leverage(case: &ChangeCase<'_>) -> Result<Option<Finding>, Unknown> {
+fn leverage(case: &ChangeCase<'_, '_>) -> Result<Option<Finding>, Unknown> {
     let Change::Leverage { symbol, leverage } = case.change else {
         return Ok(None);
     };
@@ -106,13 +106,16 @@ fn leverage(case: &ChangeCase<'_>) -> Result<Option<Finding>, Unknown> {
     }))
 }
 
-fn state_of<'a>(case: &'a ChangeCase<'_>, symbol: &Symbol) -> Result<&'a SymbolState, Unknown> {
+fn state_of<'a>(case: &'a ChangeCase<'_, '_>, symbol: &Symbol) -> Result<&'a SymbolState, Unknown> {
     case.base
         .state(symbol.as_str())
         .ok_or_else(|| Unknown::Symbol(symbol.clone(), Missing::Settings))
 }
 
-fn settings_of(case: &ChangeCase<'_>, symbol: &Symbol) -> Result<(Leverage, MarginMode), Unknown> {
+fn settings_of(
+    case: &ChangeCase<'_, '_>,
+    symbol: &Symbol,
+) -> Result<(Leverage, MarginMode), Unknown> {
     let settings = state_of(case, symbol)?
         .settings
         .ok_or_else(|| Unknown::Symbol(symbol.clone(), Missing::Settings))?;
@@ -122,7 +125,7 @@ fn settings_of(case: &ChangeCase<'_>, symbol: &Symbol) -> Result<(Leverage, Marg
 /// What the exchange would answer with an error.
 ///
 /// Source: margin-math §10 and §11, binance-api §4.4 and §8.
-fn refusal(case: &ChangeCase<'_>) -> Result<Option<String>, Unknown> {
+fn refusal(case: &ChangeCase<'_, '_>) -> Result<Option<String>, Unknown> {
     match case.change {
         Change::Leverage { symbol, leverage } => leverage_refusal(case, symbol, *leverage),
         Change::MarginType {
@@ -142,7 +145,7 @@ fn refusal(case: &ChangeCase<'_>) -> Result<Option<String>, Unknown> {
 }
 
 fn leverage_refusal(
-    case: &ChangeCase<'_>,
+    case: &ChangeCase<'_, '_>,
     symbol: &Symbol,
     leverage: Leverage,
 ) -> Result<Option<String>, Unknown> {
@@ -182,7 +185,7 @@ fn leverage_refusal(
 }
 
 fn margin_type_refusal(
-    case: &ChangeCase<'_>,
+    case: &ChangeCase<'_, '_>,
     symbol: &Symbol,
     margin_mode: MarginMode,
 ) -> Result<Option<String>, Unknown> {
@@ -202,8 +205,8 @@ fn margin_type_refusal(
     let orders = case.desk.view.mirror().orders().of(symbol.as_str()).count();
     if orders > 0 {
         return Ok(Some(format!(
-            "the margin type cannot change while {symbol} has {} open (-4047)",
-            words::orders(orders)
+            "the margin type cannot change while {} on {symbol} (-4047)",
+            words::orders_work(orders)
         )));
     }
     let held = !state_of(case, symbol)?.legs.is_flat();
@@ -213,7 +216,7 @@ fn margin_type_refusal(
 }
 
 fn position_margin_refusal(
-    case: &ChangeCase<'_>,
+    case: &ChangeCase<'_, '_>,
     symbol: &Symbol,
     side: PositionSide,
     amount: Amount,
@@ -255,7 +258,7 @@ fn position_margin_refusal(
 }
 
 /// What may leave the shared balance; notes how hard the amount strains it.
-fn movable(case: &ChangeCase<'_>, amount: Amount) -> Result<Option<Amount>, Unknown> {
+fn movable(case: &ChangeCase<'_, '_>, amount: Amount) -> Result<Option<Amount>, Unknown> {
     let most = case.before.map(withdrawable).transpose()?;
     if let Some(most) = most {
         case.measure_taken(amount, most)?;
@@ -263,7 +266,7 @@ fn movable(case: &ChangeCase<'_>, amount: Amount) -> Result<Option<Amount>, Unkn
     Ok(most)
 }
 
-fn position_mode_refusal(case: &ChangeCase<'_>, mode: PositionMode) -> Option<String> {
+fn position_mode_refusal(case: &ChangeCase<'_, '_>, mode: PositionMode) -> Option<String> {
     let book = case.desk.view.book();
     if book.position_mode() == mode {
         return Some("the account is in this position mode already (-4059)".to_owned());
@@ -271,8 +274,8 @@ fn position_mode_refusal(case: &ChangeCase<'_>, mode: PositionMode) -> Option<St
     let orders = case.desk.view.mirror().orders().len();
     if orders > 0 {
         return Some(format!(
-            "the position mode cannot change while {} work (-4067)",
-            words::orders(orders)
+            "the position mode cannot change while {} (-4067)",
+            words::orders_work(orders)
         ));
     }
     book.symbols()
@@ -282,7 +285,10 @@ fn position_mode_refusal(case: &ChangeCase<'_>, mode: PositionMode) -> Option<St
         })
 }
 
-fn asset_mode_refusal(case: &ChangeCase<'_>, mode: AssetMode) -> Result<Option<String>, Unknown> {
+fn asset_mode_refusal(
+    case: &ChangeCase<'_, '_>,
+    mode: AssetMode,
+) -> Result<Option<String>, Unknown> {
     let book = case.desk.view.book();
     if book.asset_mode() == mode {
         let message = "the account is in this asset mode already (-4171)";
@@ -306,8 +312,8 @@ fn asset_mode_refusal(case: &ChangeCase<'_>, mode: AssetMode) -> Result<Option<S
         .saturating_add(mirror.reservations().len());
     if orders > 0 {
         return Ok(Some(format!(
-            "the asset mode cannot change while {} work (-4170)",
-            words::orders(orders)
+            "the asset mode cannot change while {} (-4170)",
+            words::orders_work(orders)
         )));
     }
     let owed = book.assets().find(|asset| {
@@ -333,7 +339,7 @@ fn asset_mode_refusal(case: &ChangeCase<'_>, mode: AssetMode) -> Result<Option<S
 }
 
 fn transfer_refusal(
-    case: &ChangeCase<'_>,
+    case: &ChangeCase<'_, '_>,
     asset: &str,
     amount: Amount,
 ) -> Result<Option<String>, Unknown> {

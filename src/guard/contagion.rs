@@ -3,39 +3,33 @@
 //! Owns: the list of positions with their liquidation prices, shifts, tickets and overruns.
 //! Must not know: rules.
 
+use super::desk::Desk;
 use super::verdict::{EndangeredOrder, OrderDanger, PositionChange, PositionFigures};
-use crate::margin::account::{PositionSide, Settings, Side, Symbol, SymbolState};
-use crate::margin::amount::{Notional, Price, Rate};
+use super::worst;
+use crate::margin::account::{Leg, PositionSide, Settings, Side, Symbol, SymbolState};
+use crate::margin::amount::{
+    Amount, ArithmeticError, MarkPrice, Notional, Price, Quantity, Rate, cut, quotient,
+};
 use crate::margin::book::Unknown;
 use crate::margin::book::WhatIf;
 use crate::margin::bracket::{Bracket, BracketTable};
 use crate::margin::contribution::Missing;
 use crate::margin::liquidation::{Direction, LiquidationPrices};
-use crate::margin::order::{OpenOrder, OrderKind};
+use crate::margin::order::{OpenOrder, OrderIntent, OrderKind};
 use crate::margin::position::{PositionAssessment, assess_positions, overrun};
+use crate::margin::project::Assumptions;
 use crate::mirror::view::LiveView;
 
-/// Every position of the pool before and after.
+/// Every position of the pool before and after, and the working orders that may not protect it then.
 pub(super) fn position_changes(
-    view: &LiveView<'_>,
+    desk: &Desk<'_>,
     after: &WhatIf<'_>,
-    horizon: Rate,
-    endangered: &[EndangeredOrder],
-) -> Result<Vec<PositionChange>, Unknown> {
+    orders: &[OrderIntent],
+) -> Result<(Vec<PositionChange>, Vec<EndangeredOrder>), Unknown> {
+    let (view, horizon) = (desk.view, desk.policy().horizon);
     let mut changes = Vec::new();
-    for (symbol, state) in view.book().symbols() {
-        let Some(asset) = &state.margin_asset else {
-            continue;
-        };
-        let state_after = after
-            .state(symbol.as_str())
-            .filter(|_| after.shares_pool(asset));
-        let Some(state_after) = state_after else {
-            continue;
-        };
-        if state.legs.is_flat() && state_after.legs.is_flat() {
-            continue;
-        }
+    let mut endangered = Vec::new();
+    for (symbol, [_, state_after]) in after.held_before_or_after() {
         let as_it_is = view.book().what_if(symbol)?;
         let both = Both {
             symbol,
@@ -44,14 +38,20 @@ pub(super) fn position_changes(
             before: assess_positions(&as_it_is, symbol, horizon)?,
             after: assess_positions(after, symbol, horizon)?,
         };
+        let late = worst::endangered(desk, symbol, &both.after, orders)?;
         for side in [PositionSide::Both, PositionSide::Long, PositionSide::Short] {
             if let Some(mut change) = both.of_leg(side)? {
-                note_stops(view, &mut change, endangered);
+                change.deleveraging_quantile = view
+                    .mirror()
+                    .deleveraging_quantile(symbol, side)
+                    .filter(|_| change.before.is_some());
+                note_stops(view, &mut change, &late, desk.assumptions());
                 changes.push(change);
             }
         }
+        endangered.extend(late);
     }
-    Ok(changes)
+    Ok((changes, endangered))
 }
 
 /// A contract's positions as they are and as they would be.
@@ -98,7 +98,9 @@ impl Both<'_> {
             spill: after.map(|position| position.spill),
             adverse: after.map(|position| self.adverse(position)).transpose()?,
             overrun: after.map(overrun).transpose()?.flatten(),
+            deleveraging_quantile: None,
             stop: None,
+            loss_at_stop: None,
             stop_beyond_liquidation: false,
             stop_near_liquidation: false,
         }))
@@ -148,6 +150,7 @@ fn figures(
         Some(*brackets.at(Notional::new(worth)))
     };
     let share = position.attribution.as_ref();
+    let bracket = *brackets.at(position.notional);
     Ok(PositionFigures {
         leg: position.leg,
         mark: position.mark,
@@ -155,13 +158,48 @@ fn figures(
         distance: position.distance()?,
         maintenance_margin: position.maintenance_margin,
         maintenance_share: share.and_then(|share| share.maintenance_share),
-        bracket: *brackets.at(position.notional),
+        bracket,
+        until_next_bracket: until_next(&bracket, brackets, position.notional, position.mark),
         bracket_at_end: [at_end(Direction::Down), at_end(Direction::Up)],
     })
 }
 
-/// Notes the stop of this position that comes first, and whether stops come too late.
-fn note_stops(view: &LiveView<'_>, change: &mut PositionChange, endangered: &[EndangeredOrder]) {
+/// How much more of a contract reaches the next bracket; `None` in the last one.
+fn until_next(
+    bracket: &Bracket,
+    brackets: &BracketTable,
+    notional: Notional,
+    mark: MarkPrice,
+) -> Option<Quantity> {
+    if *bracket == *brackets.last() {
+        return None;
+    }
+    let room = bracket.cap.get().checked_sub(notional.get().abs())?;
+    let quantity = quotient(room, mark.price().get()).ok()?;
+    Some(Quantity::new(cut(quantity)))
+}
+
+/// What a position has lost once a stop has filled: its trigger less slippage, and the taker fee.
+fn loss_at(stop: Price, leg: &Leg, fills: Assumptions) -> Result<Amount, ArithmeticError> {
+    let long = !leg.quantity.is_negative();
+    let worse = if long {
+        fills.market_slippage.negated()
+    } else {
+        fills.market_slippage
+    };
+    let worth = stop.moved(worse)?.times(leg.quantity)?;
+    let fee = worth.abs().times(fills.taker_fee)?;
+    leg.entry_cost.minus(worth)?.as_amount().plus(fee)
+}
+
+/// Notes the stop of this position that comes first, what is lost by it, and whether stops come too
+/// late.
+fn note_stops(
+    view: &LiveView<'_>,
+    change: &mut PositionChange,
+    endangered: &[EndangeredOrder],
+    fills: Assumptions,
+) {
     let Some(leg) = change.after.map(|after| after.leg) else {
         return;
     };
@@ -187,6 +225,10 @@ fn note_stops(view: &LiveView<'_>, change: &mut PositionChange, endangered: &[En
             Some(OrderDanger::MayBeOvertaken) | None => {}
         }
     }
+    change.loss_at_stop = change
+        .stop
+        .filter(|_| !change.stop_beyond_liquidation)
+        .and_then(|stop| loss_at(stop, &leg, fills).ok());
 }
 
 /// The trigger of an order that closes a position as it loses.

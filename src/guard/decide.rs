@@ -18,7 +18,7 @@ use super::verdict::{
     OrderJudgement,
 };
 use super::words;
-use super::worst::dies_together;
+use super::worst::{self, dies_together};
 use crate::margin::account::{Asset, AssetMode, Side, Symbol};
 use crate::margin::amount::Amount;
 use crate::margin::book::{Book, Unknown};
@@ -183,6 +183,7 @@ const fn empty(ladder: Ladder) -> Judgement {
         positions: Vec::new(),
         dies_together: Vec::new(),
         worst_case: None,
+        worst_before: None,
         stress: Vec::new(),
         isolated_twin: None,
         costs: None,
@@ -273,11 +274,25 @@ fn unknown_figure(proposal: &Proposal, error: &Unknown) -> Finding {
     if let Unknown::Symbol(symbol, Missing::MarginAsset) = error
         && proposal.symbols().contains(&symbol)
     {
-        let message = format!("The exchange does not list {symbol}.");
+        let element = element_of(proposal, symbol);
+        let message = format!("{element}The exchange does not list {symbol}.");
         return rules::plain(Code::UnknownSymbol, Some(symbol), message);
     }
-    let message = format!("A figure this decision needs is not known ({error}).");
+    let element = match error {
+        Unknown::Symbol(symbol, _) => element_of(proposal, symbol),
+        _ => String::new(),
+    };
+    let message = format!("{element}A figure this decision needs is not known ({error}).");
     rules::plain(Code::UnknownFigure, proposal.symbol(), message)
+}
+
+/// Of a batch, the first element that is about this contract.
+fn element_of(proposal: &Proposal, symbol: &Symbol) -> String {
+    let Proposal::Orders(orders) = proposal else {
+        return String::new();
+    };
+    let place = orders.iter().position(|order| order.symbol == *symbol);
+    place.map_or_else(String::new, |place| format!("orders[{place}]: "))
 }
 
 const fn lacking_plane(error: &Unknown) -> Option<Plane> {
@@ -358,10 +373,10 @@ pub(super) fn orders_in<'p>(
 
 /// The pools a proposal touches. A change of the whole account shows the pool that holds most; one
 /// into single-asset mode touches every pool that it makes.
-pub(super) fn pools_of<'a>(
+pub(super) fn pools_of<'p, 'a: 'p>(
     desk: &Desk<'a>,
-    proposal: &'a Proposal,
-) -> Result<Vec<&'a Asset>, Unknown> {
+    proposal: &'p Proposal,
+) -> Result<Vec<&'p Asset>, Unknown> {
     let mut pools: Vec<&Asset> = Vec::new();
     let book = desk.view.book();
     for symbol in proposal.symbols() {
@@ -402,7 +417,7 @@ fn holds(book: &Book, asset: &Asset) -> bool {
 fn tell(
     desk: &Desk<'_>,
     proposal: &Proposal,
-    look: Look<'_>,
+    mut look: Look<'_>,
     judgement: &mut Judgement,
 ) -> Result<(), Unknown> {
     if desk.context.detail != Detail::Brief {
@@ -413,13 +428,16 @@ fn tell(
             judgement.isolated_twin = isolated_twin(&intent.symbol, state, &fill)?;
         }
         judgement.costs = costs(desk.view, proposal, &look);
-        let endangered = look
-            .worst
-            .as_ref()
-            .map_or(&[][..], |worst| worst.endangered.as_slice());
-        let horizon = desk.policy().horizon;
-        judgement.positions = position_changes(desk.view, &look.what_if, horizon, endangered)?;
+        let (positions, endangered) = position_changes(desk, &look.what_if, proposal.orders())?;
+        judgement.positions = positions;
+        if let Some(worst) = &mut look.worst {
+            worst.endangered = endangered;
+        }
         judgement.dies_together = dies_together(&look.what_if);
+        if let Some(before) = &judgement.before {
+            let as_it_is = desk.view.book().what_if_in(look.what_if.asset())?;
+            judgement.worst_before = worst::before(desk, &as_it_is, before, &look.what_if)?;
+        }
     }
     judgement.worst_case = look.worst;
     judgement.stress = look.stress;

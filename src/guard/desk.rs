@@ -4,7 +4,8 @@
 //! made), and the count of assessments.
 //! Must not know: rules.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use super::Context;
 use super::policy::Policy;
@@ -17,6 +18,7 @@ use crate::margin::contribution::Missing;
 use crate::margin::order::OrderIntent;
 use crate::margin::pool::PoolAssessment;
 use crate::margin::project::{Assumptions, fill};
+use crate::margin::worst::BadSide;
 use crate::mirror::view::LiveView;
 
 /// Something done before the question is looked at.
@@ -41,7 +43,12 @@ pub(super) struct Desk<'a> {
     pub view: &'a LiveView<'a>,
     pub context: &'a Context<'a>,
     assessments: Cell<u32>,
+    /// Worst cases of what questions leave as it is, each made once.
+    alike: RefCell<Vec<(Alike<'a>, Rc<WhatIf<'a>>)>>,
 }
+
+/// Of which pool, filled on which side, and which contracts.
+pub(super) type Alike<'a> = (Asset, BadSide, Vec<&'a Symbol>);
 
 impl<'a> Desk<'a> {
     pub(super) const fn new(view: &'a LiveView<'a>, context: &'a Context<'a>) -> Self {
@@ -49,6 +56,7 @@ impl<'a> Desk<'a> {
             view,
             context,
             assessments: Cell::new(0),
+            alike: RefCell::new(Vec::new()),
         }
     }
 
@@ -93,6 +101,22 @@ impl<'a> Desk<'a> {
     pub(super) fn count(&self, looks: u32) {
         self.assessments
             .set(self.assessments.get().saturating_add(looks));
+    }
+
+    /// The state that `make` makes of these contracts, made once.
+    pub(super) fn filled_alike(
+        &self,
+        key: Alike<'a>,
+        make: impl FnOnce(&[&'a Symbol]) -> Result<WhatIf<'a>, Unknown>,
+    ) -> Result<Rc<WhatIf<'a>>, Unknown> {
+        let known = self.alike.borrow();
+        if let Some((_, state)) = known.iter().find(|(known, _)| *known == key) {
+            return Ok(Rc::clone(state));
+        }
+        drop(known);
+        let state = Rc::new(make(&key.2)?);
+        self.alike.borrow_mut().push((key, Rc::clone(&state)));
+        Ok(state)
     }
 
     /// All figures of a pool in this state.

@@ -120,6 +120,10 @@ pub const TWIN: Formula = formula(
     &["order.priceUsed * isolatedTwin.quantity / order.leverage"],
 );
 
+/// What a position costs the rest of the wallet, as a fraction of it, in single-asset mode: the
+/// position's name stands for `@`.
+pub const SPILL: &str = "@.spill / marginBalance";
+
 /// How the value that a rule judged follows, and the figure of the answer that it is; names stand
 /// within `account.after`, of the worst case within `worstCase`. `None` where the rule judges no
 /// figure of the account.

@@ -14,19 +14,20 @@ use super::exit::order_is_exit;
 use super::rules::{self, AFTER_RULES, AccountCase, Limits, ORDER_RULES, OrderCase, Strain};
 use super::rules::{Touched, When};
 use super::stress::{self, StressOutcome};
-use super::verdict::{Finding, Level, OrderJudgement, WorstCase};
+use super::verdict::{Code, Finding, Level, OrderJudgement, WorstCase};
 use super::worst;
 use crate::margin::account::{Asset, PositionSide, Side, Symbol};
 use crate::margin::amount::{Amount, Notional};
 use crate::margin::book::Unknown;
 use crate::margin::book::WhatIf;
-use crate::margin::change::{self as projection, Change};
+use crate::margin::change::{self as projection, Change, MarginMove};
 use crate::margin::contribution::Missing;
 use crate::margin::cost::order_cost;
 use crate::margin::order::OrderIntent;
 use crate::margin::pool::PoolAssessment;
 use crate::margin::position::assess_positions;
 use crate::margin::project::{ExposureChange, fill};
+use crate::margin::shock::Held;
 
 /// How thoroughly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -141,7 +142,20 @@ pub(super) fn look<'a>(
     if depth > Depth::Glance {
         beyond(desk, question, &limits, depth, &mut look)?;
     }
+    if question.change.is_some() {
+        drop_moot(&mut look.findings);
+    }
     Ok(look)
+}
+
+/// Of a change that the exchange refuses whatever the account is worth, the account afterwards is
+/// never there: nothing is said of it.
+fn drop_moot(findings: &mut Vec<Finding>) {
+    let refused =
+        |finding: &Finding| finding.code == Code::ExchangeWouldRefuse && finding.value.is_none();
+    if findings.iter().any(refused) {
+        findings.retain(|finding| !finding.code.depends_on_quantity() || refused(finding));
+    }
 }
 
 const fn needs_before(change: &Change) -> bool {
@@ -152,12 +166,12 @@ const fn needs_before(change: &Change) -> bool {
 }
 
 /// Worst case and scenarios, on the account in the end.
-fn beyond(
-    desk: &Desk<'_>,
+fn beyond<'a>(
+    desk: &Desk<'a>,
     question: &Question<'_>,
     limits: &Limits<'_>,
     depth: Depth,
-    look: &mut Look<'_>,
+    look: &mut Look<'a>,
 ) -> Result<(), Unknown> {
     let case = AccountCase {
         limits,
@@ -165,11 +179,9 @@ fn beyond(
         after: &look.after,
         positions: &look.positions,
     };
-    let mut worst = worst::look(desk, &look.what_if, &look.after)?;
+    let worst = worst::look(desk, &look.what_if, &look.after)?;
     look.findings.extend(rules::worst_case(&case, &worst));
-    if depth == Depth::Full {
-        worst.endangered = worst::endangered(desk, &look.what_if, question.orders)?;
-    }
+    let mut held: Option<Vec<Held<'_>>> = None;
     for (name, scenario) in &desk.policy().stress {
         let wanted = depth == Depth::Full
             || (scenario.required.is_some()
@@ -177,7 +189,8 @@ fn beyond(
         if !wanted {
             continue;
         }
-        let outcome = stress::run(&look.what_if, &look.after, name, scenario)?;
+        let held = held.get_or_insert_with(|| look.what_if.held().collect());
+        let outcome = stress::run(&look.what_if, held, &look.after, name, scenario)?;
         look.findings.extend(rules::stress(&case, &outcome));
         look.stress.push(outcome);
     }
@@ -310,12 +323,26 @@ fn touched(
             touched.push(Touched {
                 symbol: (*symbol).clone(),
                 asset: asset.clone(),
+                is_relieved: is_relieved(question.change, symbol, position.position_side),
                 position,
                 in_question,
             });
         }
     }
     Ok(touched)
+}
+
+/// The change brings this position margin: whatever it lacks still, it lacks less of it.
+fn is_relieved(change: Option<&Change>, symbol: &Symbol, side: PositionSide) -> bool {
+    matches!(
+        change,
+        Some(Change::PositionMargin {
+            symbol: of,
+            position_side,
+            direction: MarginMove::Add,
+            ..
+        }) if of == symbol && *position_side == side
+    )
 }
 
 /// The parts of a batch that may execute without the rest and are worse than all of it: what adds

@@ -7,11 +7,11 @@ use rust_decimal::Decimal;
 
 use super::verdict::Level;
 use crate::margin::account::{Asset, AssetMode, MarginMode, Symbol};
-use crate::margin::amount::{ArithmeticError, Rate};
+use crate::margin::amount::{Amount, ArithmeticError, Rate};
 use crate::margin::book::Unknown;
 use crate::margin::book::WhatIf;
 use crate::margin::pool::{PoolAssessment, Survival};
-use crate::margin::shock::{Shock, shocked};
+use crate::margin::shock::{Held, Shock, shocked};
 use crate::mirror::view::LiveView;
 
 /// A scenario of the policy.
@@ -38,8 +38,9 @@ pub struct StressOutcome {
     /// Contracts whose positions are liquidated: all crossed ones when the pool is, and isolated
     /// ones by themselves.
     pub dies: Vec<Symbol>,
-    /// What the pool loses, of its margin balance before the scenario.
-    pub loss: Option<crate::margin::amount::Amount>,
+    /// What the pool loses, of its margin balance before the scenario: all of it where it is
+    /// liquidated, however far prices go on.
+    pub loss: Option<Amount>,
     /// The pool's asset loses worth in this scenario, which a single-asset pool does not feel.
     pub depegged: Option<Asset>,
 }
@@ -140,9 +141,10 @@ pub fn fares(
         let Some(asset) = asset else { continue };
         let outcomes = book.what_if_in(asset).and_then(|what_if| {
             let now = what_if.assess(horizon)?;
+            let held: Vec<Held<'_>> = what_if.held().collect();
             scenarios
                 .iter()
-                .map(|(name, scenario)| run(&what_if, &now, name, scenario))
+                .map(|(name, scenario)| run(&what_if, &held, &now, name, scenario))
                 .collect()
         });
         pools.push((pool.clone(), outcomes));
@@ -150,21 +152,22 @@ pub fn fares(
     pools
 }
 
-/// How a pool fares in a scenario. `after` is the assessment of `what_if`.
+/// How a pool fares in a scenario. `after` is the assessment of `what_if`, `held` what it holds.
 ///
 /// # Errors
 /// What is not known of a held contract.
 pub(super) fn run(
     what_if: &WhatIf<'_>,
+    held: &[Held<'_>],
     after: &PoolAssessment,
     name: &str,
     scenario: &Scenario,
 ) -> Result<StressOutcome, Unknown> {
-    let outcome = shocked(after, what_if, &scenario.shock)?;
+    let outcome = shocked(after, what_if, held, &scenario.shock)?;
     let liquidated = outcome.is_liquidated(after.held);
     let mut dies = outcome.isolated_dead.clone();
     if liquidated {
-        dies.extend(crossed(what_if));
+        dies.extend(crossed(held));
     }
     let loss = after.margin_balance.minus(outcome.margin_balance)?;
     Ok(StressOutcome {
@@ -174,7 +177,7 @@ pub(super) fn run(
         survives: !liquidated,
         dies,
         loss: Some(if liquidated {
-            after.margin_balance.max(loss)
+            after.margin_balance.max(Amount::ZERO)
         } else {
             loss
         }),
@@ -184,16 +187,15 @@ pub(super) fn run(
     })
 }
 
-/// The contracts held crossed in this state.
-pub(super) fn crossed(what_if: &WhatIf<'_>) -> Vec<Symbol> {
-    what_if
-        .held()
+/// Those of the held contracts that are crossed.
+pub(super) fn crossed(held: &[Held<'_>]) -> Vec<Symbol> {
+    held.iter()
         .filter(|(_, state)| {
             state
                 .settings
                 .is_none_or(|settings| settings.risk_mode() == MarginMode::Crossed)
         })
-        .map(|(symbol, _)| symbol.clone())
+        .map(|(symbol, _)| (*symbol).clone())
         .collect()
 }
 

@@ -4,7 +4,7 @@
 //! Must not know: how they were found.
 
 use crate::margin::account::{Asset, Symbol};
-use crate::margin::amount::{Amount, Leverage, Quantity};
+use crate::margin::amount::{Amount, Leverage, Quantity, Rate};
 
 /// The figures of a way: those that its kind has.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -19,4 +19,6 @@ pub struct Terms {
     pub asset: Option<Asset>,
     /// The leverage to set.
     pub leverage: Option<Leverage>,
+    /// The share of every order of a batch that adds.
+    pub share: Option<Rate>,
 }

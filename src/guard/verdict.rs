@@ -12,7 +12,7 @@ use super::offer::Alternative;
 use super::proposal::Proposal;
 use super::stress::StressOutcome;
 use crate::margin::account::{Asset, Leg, MarginMode, PositionSide, Symbol};
-use crate::margin::amount::{Amount, Leverage, MarkPrice, Price, Rate};
+use crate::margin::amount::{Amount, Leverage, MarkPrice, Price, Quantity, Rate};
 use crate::margin::bracket::Bracket;
 use crate::margin::liquidation::LiquidationPrices;
 use crate::margin::order::OrderId;
@@ -176,8 +176,13 @@ pub struct PositionChange {
     pub adverse: Option<Price>,
     /// What it draws from the rest of the wallet, now and at its end.
     pub overrun: Option<Overrun>,
+    /// Where it stands in the queue for auto-deleveraging, 4 first; `None` when not told.
+    pub deleveraging_quantile: Option<u8>,
     /// The trigger of the stop that comes first on its losing side.
     pub stop: Option<Price>,
+    /// What it has lost once that stop has filled, slippage and fee taken; `None` without a stop, and
+    /// where it is liquidated first.
+    pub loss_at_stop: Option<Amount>,
     /// A stop of this position lies beyond its liquidation price and would never fire.
     pub stop_beyond_liquidation: bool,
     /// A stop of this position lies within fee and slippage of its liquidation price: it fires and
@@ -256,6 +261,8 @@ pub struct PositionFigures {
     pub maintenance_share: Option<Rate>,
     /// The bracket of its notional at the mark.
     pub bracket: Bracket,
+    /// How much more of the contract reaches the next bracket; `None` in the last one.
+    pub until_next_bracket: Option<Quantity>,
     /// The bracket at the price below that liquidates, and at the one above.
     pub bracket_at_end: [Option<Bracket>; 2],
 }
@@ -302,6 +309,9 @@ pub struct Judgement {
     pub dies_together: Vec<Symbol>,
     /// The pool if everything that works fills on its bad side.
     pub worst_case: Option<WorstCase>,
+    /// The same of the pool as it is; only in a full judgement, and where orders or a hedge could make
+    /// it worse.
+    pub worst_before: Option<PoolAssessment>,
     /// The scenarios: all in a full judgement, else the ones that had to be computed.
     pub stress: Vec<StressOutcome>,
     /// The same order in isolated mode.

@@ -187,6 +187,15 @@ pub fn orders(count: usize) -> String {
     }
 }
 
+/// "an order works" or "7 orders work".
+#[must_use]
+pub fn orders_work(count: usize) -> String {
+    match count {
+        1 => "an order works".to_owned(),
+        count => format!("{count} orders work"),
+    }
+}
+
 /// "the working order fills on its bad side" or "all 7 working orders fill on their bad side".
 #[must_use]
 pub fn orders_fill(count: usize) -> String {

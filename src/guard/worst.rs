@@ -16,17 +16,28 @@ use crate::margin::book::WhatIf;
 use crate::margin::liquidation::{Direction, LiquidationPrices};
 use crate::margin::order::{OpenOrder, OrderIntent};
 use crate::margin::pool::PoolAssessment;
-use crate::margin::position::assess_positions;
+use crate::margin::position::PositionAssessment;
+use crate::margin::shock::Held;
 use crate::margin::worst::{BadSide, fill_orders, remove_leg, weakest_leg};
 
 /// The worst of the looks at a pool. Each symbol's orders fill on the side that leaves it the larger
 /// position; where the orders of a symbol stand on both sides, or symbols lean both ways, they also
 /// fill all on the side that the pool leans to already; a hedge also loses the leg it leans on.
 /// Without working orders and hedges it is the pool as it would be, and costs nothing.
-pub(super) fn look(
-    desk: &Desk<'_>,
-    what_if: &WhatIf<'_>,
+pub(super) fn look<'a>(
+    desk: &Desk<'a>,
+    what_if: &WhatIf<'a>,
     after: &PoolAssessment,
+) -> Result<WorstCase, Unknown> {
+    look_beside(desk, what_if, after, what_if)
+}
+
+/// The same; what `beside` leaves as it is in the book fills once for all looks.
+fn look_beside<'a>(
+    desk: &Desk<'a>,
+    what_if: &WhatIf<'a>,
+    after: &PoolAssessment,
+    beside: &WhatIf<'_>,
 ) -> Result<WorstCase, Unknown> {
     let opening = opening_orders(desk, what_if);
     let mut worst = WorstCase {
@@ -45,10 +56,7 @@ pub(super) fn look(
             }));
         }
         for side in sides {
-            let mut filled = what_if.clone();
-            for (symbol, conditional) in &opening.by_symbol {
-                fill_orders(&mut filled, symbol, conditional, side, desk.assumptions())?;
-            }
+            let filled = filled(desk, what_if, &opening, side, beside)?;
             keep_worse(&mut worst, desk.assess(&filled)?, None);
         }
     }
@@ -60,6 +68,56 @@ pub(super) fn look(
         keep_worse(&mut worst, desk.assess(&bared)?, Some((symbol, side)));
     }
     Ok(worst)
+}
+
+/// A state with its working orders filled. Those of contracts that a question leaves as they are fill
+/// alike whatever it asks: they are filled once and put over every state that is looked at.
+fn filled<'a>(
+    desk: &Desk<'a>,
+    what_if: &WhatIf<'a>,
+    opening: &Opening<'a>,
+    side: BadSide,
+    beside: &WhatIf<'_>,
+) -> Result<WhatIf<'a>, Unknown> {
+    let mut filled = what_if.clone();
+    let fill = |state: &mut WhatIf<'a>, symbol: &Symbol| {
+        let conditional = opening.by_symbol.get(symbol).map_or(&[][..], Vec::as_slice);
+        fill_orders(state, symbol, conditional, side, desk.assumptions())
+    };
+    let is_apart = |symbol: &Symbol| beside.replaces(symbol) || what_if.replaces(symbol);
+    let symbols = opening.by_symbol.keys().copied();
+    let (apart, alike): (Vec<&'a Symbol>, Vec<&'a Symbol>) = symbols.partition(|s| is_apart(s));
+    if what_if.asset_mode() == what_if.book().asset_mode() {
+        let key = (what_if.asset().clone(), side, alike);
+        let alike = desk.filled_alike(key, |alike| {
+            let mut state = what_if.book().what_if_in(what_if.asset())?;
+            for symbol in alike {
+                fill(&mut state, symbol)?;
+            }
+            Ok(state)
+        })?;
+        filled.put_over(&alike)?;
+    } else {
+        for symbol in alike {
+            fill(&mut filled, symbol)?;
+        }
+    }
+    for symbol in apart {
+        fill(&mut filled, symbol)?;
+    }
+    Ok(filled)
+}
+
+/// The worst of the looks at the pool as it is, beside those at `after`; `None` where nothing works and
+/// nothing is hedged.
+pub(super) fn before<'a>(
+    desk: &Desk<'a>,
+    as_it_is: &WhatIf<'a>,
+    before: &PoolAssessment,
+    after: &WhatIf<'_>,
+) -> Result<Option<PoolAssessment>, Unknown> {
+    let worst = look_beside(desk, as_it_is, before, after)?;
+    Ok((worst.orders > 0 || worst.leg_removed.is_some()).then_some(worst.pool))
 }
 
 fn keep_worse(worst: &mut WorstCase, pool: PoolAssessment, leg: Option<(Symbol, PositionSide)>) {
@@ -114,38 +172,33 @@ fn opening_orders<'a>(desk: &Desk<'a>, what_if: &WhatIf<'_>) -> Opening<'a> {
     opening
 }
 
-/// Working orders that may not protect the positions of this state.
+/// Working orders of a contract that may not protect its positions.
 pub(super) fn endangered(
     desk: &Desk<'_>,
-    what_if: &WhatIf<'_>,
-    orders: &[&OrderIntent],
+    symbol: &Symbol,
+    positions: &[PositionAssessment],
+    orders: &[OrderIntent],
 ) -> Result<Vec<EndangeredOrder>, Unknown> {
     let mut found = Vec::new();
     let book = desk.view.mirror().orders();
-    let held: Vec<Symbol> = what_if.held().map(|(symbol, _)| symbol.clone()).collect();
-    for symbol in &held {
-        let working: Vec<&OpenOrder> = book.of(symbol.as_str()).collect();
-        if working.is_empty() {
-            continue;
-        }
-        for position in assess_positions(what_if, symbol, desk.policy().horizon)? {
-            let ends = Ends {
-                long: !position.leg.quantity.is_negative(),
-                side: position.position_side,
-                held: position.leg.quantity.abs(),
-                liquidation: position.liquidation,
+    let working: Vec<&OpenOrder> = book.of(symbol.as_str()).collect();
+    for position in positions {
+        let ends = Ends {
+            long: !position.leg.quantity.is_negative(),
+            side: position.position_side,
+            held: position.leg.quantity.abs(),
+            liquidation: position.liquidation,
+        };
+        for order in &working {
+            let danger = match late(desk, order, &ends)? {
+                Some(danger) => Some(danger),
+                None => overtaken(order, &working, orders, &ends)?,
             };
-            for order in &working {
-                let danger = match late(desk, order, &ends)? {
-                    Some(danger) => Some(danger),
-                    None => overtaken(order, &working, orders, &ends)?,
-                };
-                found.extend(danger.map(|danger| EndangeredOrder {
-                    symbol: symbol.clone(),
-                    id: order.id,
-                    danger,
-                }));
-            }
+            found.extend(danger.map(|danger| EndangeredOrder {
+                symbol: symbol.clone(),
+                id: order.id,
+                danger,
+            }));
         }
     }
     Ok(found)
@@ -212,7 +265,7 @@ fn late(
 fn overtaken(
     order: &OpenOrder,
     working: &[&OpenOrder],
-    wanted: &[&OrderIntent],
+    wanted: &[OrderIntent],
     ends: &Ends,
 ) -> Result<Option<OrderDanger>, ArithmeticError> {
     let guards = order.reduce_only
@@ -244,5 +297,6 @@ fn overtaken(
 ///
 /// Source: margin-math §9 (the order in which they are taken is not documented: model all).
 pub(super) fn dies_together(what_if: &WhatIf<'_>) -> Vec<Symbol> {
-    crossed(what_if)
+    let held: Vec<Held<'_>> = what_if.held().collect();
+    crossed(&held)
 }

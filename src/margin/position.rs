@@ -148,13 +148,12 @@ pub fn assess_positions(
         .as_deref()
         .ok_or_else(|| missing(state.no_brackets()))?;
     let margin_mode = settings.risk_mode();
-    let shared = match margin_mode {
-        MarginMode::Crossed => what_if.liquidation_prices(symbol)?,
-        MarginMode::Isolated => None,
-    };
-    let pool_maintenance = match margin_mode {
-        MarginMode::Crossed => Some(what_if.maintenance_margin()?),
-        MarginMode::Isolated => None,
+    let (shared, pool_maintenance) = match margin_mode {
+        MarginMode::Crossed => {
+            let (shared, maintenance) = what_if.end_in_pool(symbol)?;
+            (shared, Some(maintenance))
+        }
+        MarginMode::Isolated => (None, None),
     };
     let mut positions = Vec::new();
     for (position_side, leg) in state.legs.held() {

@@ -321,6 +321,38 @@ proptest! {
         prop_assert_eq!(whole.initial_margin, split.initial_margin);
     }
 
+    /// Whether contracts are put into another state one after the other, or apart and put over each
+    /// other: the figures are the same.
+    #[test]
+    fn states_put_over_each_other_are_the_same_as_one_after_the_other(
+        holdings in prop::collection::vec(holding(), 2..6),
+        wallet in 1_000_i64..50_000_000,
+        split in 0_usize..6,
+    ) {
+        let book = book(wallet, &holdings);
+        let halve = |what_if: &mut WhatIf<'_>, index: usize| {
+            let name = symbol(index);
+            let mut state = what_if.state(name.as_str()).unwrap().clone();
+            state.legs.long = Leg::default();
+            what_if.replace(&name, state, Amount::new(Decimal::from(7))).unwrap();
+        };
+        let mut one_by_one = book.what_if_in(&usdt()).unwrap();
+        let mut apart = [one_by_one.clone(), one_by_one.clone()];
+        for index in 0..holdings.len() {
+            halve(&mut one_by_one, index);
+            halve(&mut apart[usize::from(index < split)], index);
+        }
+        let [mut put, over] = apart;
+        put.put_over(&over).unwrap();
+        prop_assert_eq!(put.assess(horizon()).unwrap(), one_by_one.assess(horizon()).unwrap());
+        for index in 0..holdings.len() {
+            prop_assert_eq!(
+                put.liquidation_prices(&symbol(index)).unwrap(),
+                one_by_one.liquidation_prices(&symbol(index)).unwrap()
+            );
+        }
+    }
+
     #[test]
     fn the_parts_of_positions_add_up_to_their_pool(
         wallet in 1_i64..30_000_000,

@@ -49,6 +49,9 @@ impl Shock {
     }
 }
 
+/// A contract that holds something, with its state.
+pub type Held<'a> = (&'a Symbol, &'a SymbolState);
+
 /// A pool after a shock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shocked {
@@ -80,7 +83,8 @@ impl Shocked {
     }
 }
 
-/// The pool and its isolated neighbours after the shock. `pool` is the assessment of `what_if`.
+/// The pool and its isolated neighbours after the shock. `pool` is the assessment of `what_if`, and
+/// `held` what it holds: looked for once, however many shocks there are.
 ///
 /// In multi-assets mode a gain counts at the bid rate and a loss at the ask rate of its asset, which
 /// is never too good; collateral that loses its peg loses that share of what the wallet counts for.
@@ -94,6 +98,7 @@ impl Shocked {
 pub fn shocked(
     pool: &PoolAssessment,
     what_if: &WhatIf<'_>,
+    held: &[Held<'_>],
     shock: &Shock,
 ) -> Result<Shocked, Unknown> {
     let mut outcome = Shocked {
@@ -103,8 +108,8 @@ pub fn shocked(
     };
     // By margin asset: what the balance gains, and maintenance margin.
     let mut sums: BTreeMap<&Asset, (Amount, Amount)> = BTreeMap::new();
-    for (symbol, state) in what_if.held() {
-        let missing = |missing| Unknown::Symbol(symbol.clone(), missing);
+    for (symbol, state) in held {
+        let missing = |missing| Unknown::Symbol((*symbol).clone(), missing);
         let settings = state.settings.ok_or_else(|| missing(Missing::Settings))?;
         let asset = state
             .margin_asset
@@ -114,11 +119,12 @@ pub fn shocked(
         for (_, leg) in state.legs.held() {
             let after = leg_after(leg, state, shock.move_of(symbol), shock).map_err(missing)?;
             if isolated {
-                let balance = leg.isolated_wallet.plus(after.unrealized_pnl)?;
+                let unrealized_pnl = unrealized_pnl(leg, after.notional)?;
+                let balance = leg.isolated_wallet.plus(unrealized_pnl)?;
                 if balance.minus(after.funding)? <= after.maintenance_margin
                     && !outcome.isolated_dead.contains(symbol)
                 {
-                    outcome.isolated_dead.push(symbol.clone());
+                    outcome.isolated_dead.push((*symbol).clone());
                 }
                 continue;
             }
@@ -171,7 +177,7 @@ fn depegged(what_if: &WhatIf<'_>, shock: &Shock) -> Result<Amount, Unknown> {
 
 struct LegAfter {
     pnl_change: Amount,
-    unrealized_pnl: Amount,
+    notional: Notional,
     maintenance_margin: Amount,
     funding: Amount,
 }
@@ -190,7 +196,7 @@ fn leg_after(leg: &Leg, state: &SymbolState, by: Rate, shock: &Shock) -> Result<
     }
     Ok(LegAfter {
         pnl_change: after.minus(before)?.as_amount(),
-        unrealized_pnl: unrealized_pnl(leg, after)?,
+        notional: after,
         maintenance_margin,
         funding: funding(after.abs(), shock)?,
     })

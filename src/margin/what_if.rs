@@ -198,6 +198,41 @@ impl<'a> WhatIf<'a> {
         Ok(())
     }
 
+    /// True when this symbol is in another state than in the book.
+    #[must_use]
+    pub fn replaces(&self, symbol: &Symbol) -> bool {
+        let id = self.book.id(symbol.as_str());
+        let mut replaced = self.changes().flat_map(|change| &change.replaced);
+        replaced.any(|replaced| Some(replaced.id) == id)
+    }
+
+    /// Puts over this state what another state of the same book has of its own: symbols that this one
+    /// leaves as they are, and money. The sums grow by what the other's differ from the book's.
+    ///
+    /// # Errors
+    /// What is not known, or figures beyond 28 digits.
+    pub fn put_over(&mut self, other: &Self) -> Result<(), Unknown> {
+        let book = self.book;
+        for theirs in other
+            .changes()
+            .filter(|change| !change.overlay().is_nothing())
+        {
+            let Some(change) = self.change_mut(theirs.asset)? else {
+                continue;
+            };
+            change.wallet_change = change.wallet_change.plus(theirs.wallet_change)?;
+            change.sums = match (change.sums, theirs.sums) {
+                (ours, None) => ours,
+                (None, theirs) => theirs,
+                (Some(ours), Some(sums)) => {
+                    Some(ours.plus(&sums.minus(&book.sums(theirs.asset))?)?)
+                }
+            };
+            change.replaced.extend(theirs.replaced.iter().cloned());
+        }
+        Ok(())
+    }
+
     /// Moves money into (positive) or out of the crossed wallet of the asset it was made for.
     ///
     /// # Errors
@@ -207,7 +242,8 @@ impl<'a> WhatIf<'a> {
         Ok(())
     }
 
-    /// Every symbol of this pool that holds something in this state.
+    /// Every symbol of this pool that holds something in this state. The book lists every contract
+    /// there is, and most are flat: that is asked first.
     pub fn held(&self) -> impl Iterator<Item = (&Symbol, &SymbolState)> {
         let symbols = self.book.symbols().enumerate();
         symbols.filter_map(|(index, (symbol, known))| {
@@ -215,11 +251,27 @@ impl<'a> WhatIf<'a> {
             let state = replaced
                 .find(|replaced| replaced.id.index() == index)
                 .map_or(known, |replaced| &replaced.state);
-            let here = state
-                .margin_asset
-                .as_ref()
-                .is_some_and(|asset| self.shares_pool(asset));
-            (here && !state.legs.is_flat()).then_some((symbol, state))
+            if state.legs.is_flat() {
+                return None;
+            }
+            let asset = state.margin_asset.as_ref()?;
+            self.shares_pool(asset).then_some((symbol, state))
+        })
+    }
+
+    /// Every symbol of this pool that holds something as it is or in this state, with both.
+    pub fn held_before_or_after(&self) -> impl Iterator<Item = (&Symbol, [&SymbolState; 2])> {
+        let symbols = self.book.symbols().enumerate();
+        symbols.filter_map(|(index, (symbol, before))| {
+            let mut replaced = self.changes().flat_map(|change| &change.replaced);
+            let after = replaced
+                .find(|replaced| replaced.id.index() == index)
+                .map_or(before, |replaced| &replaced.state);
+            if before.legs.is_flat() && after.legs.is_flat() {
+                return None;
+            }
+            let asset = before.margin_asset.as_ref()?;
+            self.shares_pool(asset).then_some((symbol, [before, after]))
         })
     }
 
@@ -288,7 +340,7 @@ impl<'a> WhatIf<'a> {
     ///
     /// # Errors
     /// What is not known.
-    pub fn maintenance_margin(&self) -> Result<Amount, Unknown> {
+    pub(super) fn maintenance_margin(&self) -> Result<Amount, Unknown> {
         match self.asset_mode {
             AssetMode::Single => Ok(self.single()?.sums.maintenance_margin),
             AssetMode::Multi => Ok(self.joint()?.maintenance_margin()?),
@@ -311,6 +363,30 @@ impl<'a> WhatIf<'a> {
             AssetMode::Multi => self.joint()?.liquidation_prices(id),
         };
         prices.map_err(Unknown::from)
+    }
+
+    /// Liquidation prices of a symbol's crossed legs, and the maintenance margin of the pool they stand
+    /// in, in this state; `None` when it holds none.
+    ///
+    /// # Errors
+    /// What is not known.
+    pub(super) fn end_in_pool(
+        &self,
+        symbol: &Symbol,
+    ) -> Result<(Option<LiquidationPrices>, Amount), Unknown> {
+        let id = self.book.id(symbol.as_str());
+        match self.asset_mode {
+            AssetMode::Single => {
+                let pool = self.single()?;
+                let prices = id.map(|id| pool.liquidation_prices(id)).transpose()?;
+                Ok((prices.flatten(), pool.sums.maintenance_margin))
+            }
+            AssetMode::Multi => {
+                let pool = self.joint()?;
+                let prices = id.map(|id| pool.liquidation_prices(id)).transpose()?;
+                Ok((prices.flatten(), pool.maintenance_margin()?))
+            }
+        }
     }
 
     fn single(&self) -> Result<super::pool::PoolView<'_, Book>, Unknown> {

@@ -377,6 +377,8 @@ pub struct TruthPosition {
     pub updated_ms: i64,
     /// The exchange's liquidation price, to show drift against; `None` when it printed 0.
     pub liquidation_price: Option<Price>,
+    /// Where the position stands in the queue for auto-deleveraging, 4 first; `None` when not told.
+    pub deleveraging_quantile: Option<u8>,
 }
 
 /// Working orders of both books.

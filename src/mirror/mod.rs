@@ -214,6 +214,7 @@ pub struct Mirror {
     empty_reads: u8,
     exchange_figures: BTreeMap<Asset, ExchangeFigures>,
     exchange_liquidation: BTreeMap<(Symbol, PositionSide), Price>,
+    deleveraging: BTreeMap<(Symbol, PositionSide), u8>,
     reservations: Reservations,
     counters: Counters,
 }
@@ -253,6 +254,7 @@ impl Mirror {
             empty_reads: 0,
             exchange_figures: BTreeMap::new(),
             exchange_liquidation: BTreeMap::new(),
+            deleveraging: BTreeMap::new(),
             reservations: Reservations::default(),
             counters: Counters::default(),
         }
@@ -316,6 +318,12 @@ impl Mirror {
         self.exchange_liquidation
             .get(&(symbol.clone(), side))
             .copied()
+    }
+
+    /// Where a position stands in the queue for auto-deleveraging, 4 first, as the last whole read told.
+    #[must_use]
+    pub fn deleveraging_quantile(&self, symbol: &Symbol, side: PositionSide) -> Option<u8> {
+        self.deleveraging.get(&(symbol.clone(), side)).copied()
     }
 
     /// Why the key is refused, if it is.

@@ -204,6 +204,7 @@ impl Rig {
                     margin_asset: usdt(),
                     updated_ms: *updated_ms,
                     liquidation_price: None,
+                    deleveraging_quantile: None,
                 })
                 .collect(),
             credits: false,

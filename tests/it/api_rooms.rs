@@ -3,6 +3,7 @@
 
 use std::sync::Barrier;
 
+use rust_decimal::Decimal;
 use serde_json::Value;
 
 use crate::api_rig::{ACCOUNT, Daemon};
@@ -85,6 +86,48 @@ fn counter_offers_are_left_out_when_nobody_wants_them() {
     }
 }
 
+/// The order with 0.001 more, the transfer with 0.01 more; the other questions have no such step here.
+fn one_step_more(mut request: Value) -> Option<Value> {
+    for (path, step) in [("/order/quantity", "0.001"), ("/change/amount", "0.01")] {
+        if let Some(size) = request.pointer_mut(path) {
+            let number: Decimal = size.as_str()?.parse().ok()?;
+            let step: Decimal = step.parse().ok()?;
+            *size = (number + step).to_string().into();
+            return Some(request);
+        }
+    }
+    None
+}
+
+fn severity(answer: &Value) -> usize {
+    let decision = answer["decision"].as_str().unwrap();
+    let known = ["allow", "warn", "reject"].into_iter();
+    known
+        .enumerate()
+        .find(|(_, name)| *name == decision)
+        .unwrap()
+        .0
+}
+
+#[test]
+fn a_size_over_the_socket_is_the_largest_that_gets_its_decision() {
+    let daemon = Daemon::with(ACCOUNT);
+    let order = |quantity: &str| {
+        format!(
+            r#"{{"dryRun":true,"order":{{"symbol":"BTCUSDT","side":"BUY","type":"MARKET","quantity":"{quantity}"}}}}"#
+        )
+    };
+    let sized = daemon.post("/v1/size", &order("1")).json();
+    for (name, most) in [("allowed", 0), ("warned", 1)] {
+        let quantity = sized[name].as_str().unwrap();
+        let exactly = daemon.post("/v1/check", &order(quantity)).json();
+        assert_eq!(severity(&exactly), most, "{name}: {exactly:#}");
+        let more = one_step_more(serde_json::from_str(&order(quantity)).unwrap()).unwrap();
+        let more = daemon.post("/v1/check", &more.to_string()).json();
+        assert!(severity(&more) > most, "{name}: {more:#}");
+    }
+}
+
 #[test]
 fn every_counter_offer_is_a_request_that_the_socket_takes() {
     let daemon = Daemon::with(ACCOUNT);
@@ -109,6 +152,19 @@ fn every_counter_offer_is_a_request_that_the_socket_takes() {
             request["dryRun"] = true.into();
             let again = daemon.post("/v1/check", &request.to_string()).json();
             assert_eq!(again["decision"], offer["decision"], "{offer:#}");
+            assert_eq!(
+                again["account"]["after"]["marginBalance"], offer["after"]["marginBalance"],
+                "{offer:#}"
+            );
+            let Some(more) = one_step_more(request) else {
+                continue;
+            };
+            let more = daemon.post("/v1/check", &more.to_string()).json();
+            assert!(
+                severity(&more) > severity(offer),
+                "one step more is {}: {offer:#}",
+                more["decision"]
+            );
         }
     }
 }
@@ -145,4 +201,248 @@ fn an_unknown_scenario_is_told_the_known_ones() {
     for known in ["alts_fall_30", "october_2025", "funding_drain"] {
         assert!(text.contains(known), "{text}");
     }
+}
+
+/// What the previews of other venues show, as far as it applies to futures, and where it stands in an
+/// answer: OKX order-precheck, the what-if of Interactive Brokers, Deribit simulate_portfolio, Bybit
+/// pre-check, Coinbase preview, Derive get_margin, and pre-trade gates.
+const PREVIEWS: [(&str, &[&str]); 24] = [
+    (
+        "verdict",
+        &[
+            "/decision",
+            "/state",
+            "/certainty",
+            "/why",
+            "/bindingLimit",
+            "/decisionId",
+            "/expiresAt",
+            "/policy",
+            "/version",
+        ],
+    ),
+    (
+        "codes",
+        &[
+            "/findings/0/code",
+            "/findings/0/level",
+            "/findings/0/limit",
+            "/findings/0/value",
+            "/findings/0/message",
+        ],
+    ),
+    (
+        "order as understood",
+        &[
+            "/order/symbol",
+            "/order/side",
+            "/order/positionSide",
+            "/order/type",
+            "/order/quantity",
+            "/order/price",
+            "/order/priceUsed",
+            "/order/priceSource",
+        ],
+    ),
+    (
+        "proof that it reduces",
+        &["/order/exit", "/order/exposure", "/order/reduceOnly"],
+    ),
+    (
+        "mode and leverage in force",
+        &["/order/marginType", "/order/leverage"],
+    ),
+    ("attribution", &["/client"]),
+    (
+        "equity before, change, after (adjEq, equityWithLoan)",
+        &[
+            "/account/before/marginBalance",
+            "/account/change/marginBalance",
+            "/account/after/marginBalance",
+        ],
+    ),
+    (
+        "wallet and unrealised profit",
+        &[
+            "/account/after/crossWalletBalance",
+            "/account/after/crossUnPnl",
+        ],
+    ),
+    (
+        "initial margin (imr, initMargin)",
+        &[
+            "/account/before/initialMargin",
+            "/account/change/initialMargin",
+            "/account/after/positionInitialMargin",
+            "/account/after/openOrderInitialMargin",
+        ],
+    ),
+    (
+        "maintenance margin (mmr, maintMargin)",
+        &[
+            "/account/before/maintMargin",
+            "/account/change/maintMargin",
+            "/account/after/maintMargin",
+        ],
+    ),
+    (
+        "margin ratio (mgnRatio, preMmr, postMmr)",
+        &[
+            "/account/before/marginRatio",
+            "/account/change/marginRatio",
+            "/account/after/marginRatio",
+        ],
+    ),
+    (
+        "available (availBal, ExcessLiquidity)",
+        &[
+            "/account/before/availableBalance",
+            "/account/change/availableBalance",
+            "/account/after/availableBalance",
+            "/account/after/maxWithdrawAmount",
+        ],
+    ),
+    (
+        "leverage and notional (acctLever, delta_total)",
+        &[
+            "/account/after/accountLeverage",
+            "/account/after/notionalGross",
+            "/account/after/notionalNet",
+        ],
+    ),
+    (
+        "buffer (liquidation buffer now and projected)",
+        &[
+            "/pool/before/headroom",
+            "/pool/after/headroom",
+            "/pool/after/distance",
+        ],
+    ),
+    (
+        "wallet at risk",
+        &[
+            "/pool/after/walletAtRisk/amount",
+            "/pool/after/walletAtRisk/fraction",
+            "/pool/after/walletAtRisk/shareOfEverything",
+            "/pool/after/ringFenced",
+        ],
+    ),
+    (
+        "who kills first",
+        &[
+            "/pool/after/firstKiller/symbol",
+            "/pool/after/firstKiller/direction",
+            "/pool/after/firstKiller/move",
+            "/pool/after/firstKiller/price",
+            "/pool/after/commonMove",
+        ],
+    ),
+    ("collateral by asset", &["/pool/collateral"]),
+    (
+        "liquidation price (liqPx, liqPxDiff)",
+        &[
+            "/positions/0/before/liquidationPrice",
+            "/positions/0/after/liquidationPrice",
+            "/positions/0/shift",
+            "/positions/0/before/distance",
+            "/positions/0/after/distance",
+        ],
+    ),
+    (
+        "position",
+        &[
+            "/positions/0/symbol",
+            "/positions/0/positionAmt",
+            "/positions/0/after/entryPrice",
+            "/positions/0/markPrice",
+            "/positions/0/marginType",
+            "/positions/0/leverage",
+            "/positions/0/after/bracket",
+            "/positions/0/before/maintMargin",
+            "/positions/0/after/maintMarginShare",
+        ],
+    ),
+    (
+        "stop",
+        &[
+            "/positions/0/stopPrice",
+            "/positions/0/stopBeyondLiquidation",
+            "/positions/0/lossAtStop",
+        ],
+    ),
+    (
+        "costs (commission, slippage, funding)",
+        &[
+            "/costs/fee",
+            "/costs/slippage",
+            "/costs/fundingNext",
+            "/costs/fundingTime",
+        ],
+    ),
+    (
+        "look-ahead",
+        &[
+            "/positions/0/after/untilNextBracket",
+            "/positions/0/after/bracket/notionalCap",
+        ],
+    ),
+    (
+        "what would pass (suggestedSize, max size)",
+        &[
+            "/alternatives/0/kind",
+            "/alternatives/0/params",
+            "/alternatives/0/decision",
+            "/alternatives/0/after/distance",
+            "/alternatives/0/request",
+        ],
+    ),
+    (
+        "inputs",
+        &[
+            "/inputs/planes/account/ageMs",
+            "/inputs/planes/account/epoch",
+            "/inputs/driftBps",
+            "/inputs/clock/offsetMs",
+            "/inputs/missing",
+            "/micros",
+            "/worstCase/before",
+            "/stress/0/survives",
+        ],
+    ),
+];
+
+/// Parts of these that may be `null` in this answer: a reject promises no room, the order is a market
+/// order, the exchange told no funding time.
+const MAY_BE_NULL: [&str; 3] = ["/expiresAt", "/order/price", "/costs/fundingTime"];
+
+#[test]
+fn an_answer_holds_everything_that_previews_of_others_show() {
+    // 24,000 on 10,000: a fall liquidates as it stands.
+    let held = ACCOUNT.replace("+0.05", "+0.4");
+    let orders = "order BTCUSDT sell 0.05 reduce-only stop 55000\norder BTCUSDT buy 0.01 @ 58000\n";
+    let daemon = Daemon::with(&format!("{held}{orders}"));
+    let order = r#"{"symbol":"BTCUSDT","side":"BUY","type":"MARKET","quantity":"1.2"}"#;
+    let answer = daemon
+        .check(order, r#","dryRun":true,"client":"desk""#)
+        .json();
+    assert_eq!(answer["decision"], "reject", "{answer:#}");
+    for (what, paths) in PREVIEWS {
+        for path in paths {
+            let found = answer.pointer(path);
+            let there = found.is_some_and(|value| !value.is_null() || MAY_BE_NULL.contains(path));
+            assert!(there, "{what}: {path} is {found:?}");
+        }
+    }
+}
+
+#[test]
+fn a_contract_of_a_batch_that_is_not_listed_names_its_element() {
+    let daemon = Daemon::with(ACCOUNT);
+    let other = BITCOIN.replace("BTCUSDT", "NOPEUSDT");
+    let body = format!(r#"{{"orders":[{BITCOIN},{other}],"dryRun":true}}"#);
+    let answer = daemon.post("/v1/check", &body).json();
+    assert_eq!(
+        answer["why"],
+        "orders[1]: The exchange does not list NOPEUSDT."
+    );
 }

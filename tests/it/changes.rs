@@ -1,13 +1,17 @@
 //! Changes, batches and the worst case through the same rules as a single order.
 
+use std::time::Duration;
+
 use crossguard::daemon::core::Input;
 use crossguard::daemon::report::Answer;
 use crossguard::guard::proposal::Proposal;
 use crossguard::guard::verdict::{Code, Decision, OrderDanger};
+use crossguard::guard::words;
 use crossguard::margin::account::{MarginMode, PositionMode, PositionSide};
 use crossguard::margin::amount::{Amount, Leverage};
 use crossguard::margin::change::{Change, MarginMove};
 
+use crate::live::{Live, SCENE};
 use crate::rig::{Rig, asset, symbol, wanted};
 
 /// 6,000 of BTC on 10,000: initial margin 600, maintenance margin 24.
@@ -99,6 +103,41 @@ fn a_lower_leverage_takes_nothing_and_a_higher_one_is_judged() {
     let before = higher.before.unwrap().survival.distance();
     assert_eq!(before, higher.after.unwrap().survival.distance());
     refused_with(&change(&mut rig, leverage(126)), "-4028");
+}
+
+#[test]
+fn a_balance_below_zero_is_told_as_nothing_left() {
+    let mut rig = rig();
+    // 9,400 may leave of 10,000; 10,001 leave less than nothing behind.
+    let judgement = change(&mut rig, transfer("10001")).judgement;
+    let loss = words::loss(judgement.after.as_ref().unwrap()).unwrap();
+    assert_eq!(
+        loss,
+        "Liquidated at once: nothing is left of what crossed positions share, and 1.00 USDT are owed."
+    );
+    let sentences: Vec<&str> = judgement
+        .findings
+        .iter()
+        .map(|finding| finding.message.as_str())
+        .collect();
+    assert!(
+        sentences
+            .iter()
+            .any(|told| told.starts_with("After this change nothing is left of the wallet")),
+        "{sentences:?}"
+    );
+    assert!(!sentences.iter().any(|told| told.contains("a 0 % ")));
+    // At 9,980 the 20 that stay do not cover the 24 of maintenance margin.
+    let judgement = change(&mut rig, transfer("9980")).judgement;
+    let risk = judgement
+        .findings
+        .iter()
+        .find(|f| f.code == Code::WalletAtRisk);
+    assert_eq!(
+        risk.unwrap().message,
+        "After this change all 20.00 USDT that crossed positions share are lost at once; your \
+         limit is 60 %."
+    );
 }
 
 #[test]
@@ -301,4 +340,24 @@ fn a_lower_leverage_that_the_exchange_would_refuse_is_no_exit() {
     assert_eq!(finding.value.unwrap().normalize(), 1_800.into());
     assert_eq!(finding.limit.unwrap().normalize(), 1_000.into());
     assert!(change(&mut rig, lower(18)).judgement.is_exit);
+}
+
+/// The simulated exchange puts everything that is held first; then it says otherwise.
+#[tokio::test(start_paused = true)]
+async fn the_exchanges_word_on_its_deleveraging_queue_is_told_with_every_position() {
+    let live = Live::within(&format!("{SCENE}pos ETHUSDT crossed 10x -1 @ 3000\n"), 1).await;
+    let quantile = async || {
+        let judgement = live.check("ETHUSDT buy 0.1 @ 2900").await;
+        let mut positions = judgement.positions.iter();
+        let held = positions.find(|change| change.symbol.as_str() == "ETHUSDT");
+        held.unwrap().deleveraging_quantile
+    };
+    assert_eq!(quantile().await, Some(1));
+    live.say("mutate /fapi/v3/positionRisk *.adl 4 100x");
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    assert_eq!(quantile().await, Some(4));
+    live.say("mutate /fapi/v3/positionRisk *.adl absent 100x");
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    assert_eq!(quantile().await, None);
+    live.end().await;
 }

@@ -145,6 +145,8 @@ impl Account {
     /// A market order that only reduces fills at mark ± slippage and pays its fee, as the policy has it.
     pub(crate) fn reduce(&mut self, order: &OrderIntent) {
         let assumed = Policy::default();
+        // A leg that is closed has none any more.
+        let entry = self.entry_of(order);
         let contract = self.contract(order.symbol.as_str());
         let (asset, mark, isolated) = (contract.asset, contract.mark, contract.isolated);
         let quantity = order.quantity.unwrap().get();
@@ -166,7 +168,6 @@ impl Account {
         leg.quantity -= sign * quantity;
         leg.wallet -= returned;
         contract.legs.retain(|leg| !leg.quantity.is_zero());
-        let entry = self.entry_of(order);
         let realised = (price - entry) * quantity * sign;
         let fee = price * quantity * assumed.taker_fee.get();
         self.top_up(asset, realised - fee);

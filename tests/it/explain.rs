@@ -489,6 +489,14 @@ fn a_decision_is_computed_anew_from_what_explain_prints() {
             "findings EFFECTIVE_LEVERAGE",
         ],
     );
+    // At 20x the ticket is less than a 10 % fall: what goes beyond it is a figure of the rule.
+    let order = r#"{"order":{"symbol":"BTCUSDT","side":"BUY","type":"MARKET","quantity":"1.2"}}"#;
+    let names = explained_names(&explained(&daemon, order));
+    all_in(&names, &["findings SPILL", "findings WALLET_AT_RISK"]);
+    // An isolated position is judged by its own distance: 10x leave less than 10 %.
+    let order = r#"{"order":{"symbol":"SOLUSDT","side":"BUY","type":"MARKET","quantity":"1"}}"#;
+    let names = explained_names(&explained(&daemon, order));
+    all_in(&names, &["findings LIQUIDATION_DISTANCE"]);
     let codes = |name: &str| -> Vec<Value> {
         let list = told[name].as_array().unwrap().iter();
         list.map(|entry| entry["code"].clone()).collect()

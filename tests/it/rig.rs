@@ -277,6 +277,7 @@ impl Rig {
             margin_asset: asset("USDT"),
             updated_ms,
             liquidation_price: None,
+            deleveraging_quantile: None,
         });
         Event::AccountTruth(self.read(AccountTruth {
             balances: vec![balance],

@@ -183,6 +183,9 @@ fn number_figure(judgement: &Judgement, figure: &str) -> Found {
     }
     if let Some(figure) = figure.strip_prefix("worst.") {
         let worst = judgement.worst_case.as_ref().ok_or("no worst case")?;
+        if let Some(figure) = figure.strip_prefix("before.") {
+            return pool(&judgement.worst_before, figure);
+        }
         return match figure {
             "orders" => Ok(Some(Decimal::from(worst.orders))),
             figure => pool_figure(&worst.pool, figure),
@@ -234,6 +237,7 @@ fn terms_figure(terms: &crossguard::guard::terms::Terms, figure: &str) -> Found 
     Ok(match figure {
         "quantity" => terms.quantity.map(|quantity| quantity.get()),
         "amount" => terms.amount.map(Amount::get),
+        "share" => terms.share.map(Rate::get),
         "leverage" => terms.leverage.map(|leverage| Decimal::from(leverage.get())),
         other => return Err(format!("unknown figure {other}")),
     })
@@ -268,6 +272,7 @@ fn change_figure(change: &PositionChange, figure: &str) -> Found {
                 figures.liquidation == LiquidationPrices::AlreadyLiquidatable
             )),
             "maintMargin" => Some(figures.maintenance_margin.get()),
+            "untilNextBracket" => figures.until_next_bracket.map(|more| more.get()),
             other => return Err(format!("unknown figure {other}")),
         })
     };
@@ -287,6 +292,7 @@ fn change_figure(change: &PositionChange, figure: &str) -> Found {
             overrun.and_then(|overrun| overrun.spill_at_liquidation.map(Amount::get))
         }
         "lossMultiple" => overrun.and_then(|overrun| overrun.loss_multiple.map(Rate::get)),
+        "lossAtStop" => change.loss_at_stop.map(Amount::get),
         "stopBeyondLiquidation" => Some(yes(change.stop_beyond_liquidation)),
         "stopNearLiquidation" => Some(yes(change.stop_near_liquidation)),
         other => return Err(format!("unknown figure {other}")),

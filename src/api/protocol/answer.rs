@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::account::{LIQUIDATABLE_NOW, callback};
 use super::contagion::{PoolChange, PositionChange};
 use super::figure::Figure;
-use super::inputs::{Inputs, MissingEntry, Planes};
+use super::inputs::{ClockView, Inputs, MissingEntry, Planes};
 use super::names;
 use super::pool::{self, PoolDifference, PoolFigures};
 use super::ways::{self, Alternative, Stress, WorstCase};
@@ -287,6 +287,7 @@ impl<'a> CheckAnswer<'a> {
         let inputs = Inputs {
             planes: Planes::of(&answer.planes),
             drift_bps: Figure(answer.drift_basis_points),
+            clock: answer.clock_offset.map(ClockView::from),
             missing: missing(judgement, &account, &positions),
         };
         Self {
@@ -317,7 +318,10 @@ impl<'a> CheckAnswer<'a> {
             pool: PoolChange::of(&account, told.proposal, judgement),
             account,
             positions,
-            worst_case: judgement.worst_case.as_ref().map(WorstCase::from),
+            worst_case: judgement
+                .worst_case
+                .as_ref()
+                .map(|worst| WorstCase::of(worst, judgement.worst_before.as_ref())),
             stress: judgement.stress.iter().map(Stress::from).collect(),
             isolated_twin: judgement
                 .isolated_twin

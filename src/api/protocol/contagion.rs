@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::account::liquidation;
+use super::account::{Collateral, liquidation};
 use super::answer::Account;
 use super::figure::Figure;
 use super::names;
@@ -28,6 +28,8 @@ pub struct PoolChange<'a> {
     pub before: Option<PoolSafety<'a>>,
     /// As it would be; `null` when not known.
     pub after: Option<PoolSafety<'a>>,
+    /// In multi-assets mode what every asset counts for afterwards; else empty.
+    pub collateral: Vec<Collateral<'a>>,
     /// Contracts whose crossed positions are liquidated together, afterwards.
     pub dies_together: Vec<Cow<'a, str>>,
     /// What happens to the positions that were not asked about, in one sentence; `null` when there
@@ -73,8 +75,14 @@ pub struct PositionChange<'a> {
     /// The loss there as a multiple of the ticket; of a long without such a price the loss at zero;
     /// `null` when isolated or unbounded.
     pub loss_multiple: Figure,
+    /// Where the exchange has it in the queue for auto-deleveraging, 4 first; `null` when not told.
+    pub adl_quantile: Option<u8>,
     /// Trigger of the working stop that comes first on its losing side; `null` without one.
     pub stop_price: Figure,
+    /// What the position has lost once that stop has filled, at its trigger less market slippage and
+    /// with the taker fee; negative when it has gained; `null` without a stop, and where the position
+    /// is liquidated first.
+    pub loss_at_stop: Figure,
     /// A stop of this position lies beyond its liquidation price and would never fire.
     pub stop_beyond_liquidation: bool,
     /// A stop of this position lies within fee and slippage of its liquidation price.
@@ -109,6 +117,8 @@ pub struct PositionState {
     pub maintenance_share: Figure,
     /// The bracket of its notional.
     pub bracket: Option<Bracket>,
+    /// How much more of the contract reaches the next bracket; `null` in the last one.
+    pub until_next_bracket: Figure,
     /// The bracket at `liquidationBelow`.
     pub bracket_below: Option<Bracket>,
     /// The bracket at `liquidationAbove`.
@@ -137,6 +147,11 @@ impl<'a> PoolChange<'a> {
             asset: known.map(|figures| figures.asset.clone()),
             before: account.before.as_ref().map(PoolSafety::from),
             after: account.after.as_ref().map(PoolSafety::from),
+            collateral: judgement
+                .after
+                .iter()
+                .flat_map(|after| after.collateral.iter().map(Collateral::from))
+                .collect(),
             dies_together: judgement
                 .dies_together
                 .iter()
@@ -174,7 +189,9 @@ impl<'a> From<&'a verdict::PositionChange> for PositionChange<'a> {
             loss_multiple: overrun
                 .and_then(|overrun| overrun.loss_multiple)
                 .map_or(Figure::NONE, Figure::fraction),
+            adl_quantile: change.deleveraging_quantile,
             stop_price: change.stop.map_or(Figure::NONE, Figure::price),
+            loss_at_stop: change.loss_at_stop.map_or(Figure::NONE, Figure::margin),
             stop_beyond_liquidation: change.stop_beyond_liquidation,
             stop_near_liquidation: change.stop_near_liquidation,
         }
@@ -199,6 +216,9 @@ impl From<PositionFigures> for PositionState {
             maintenance_margin: Figure::money(figures.maintenance_margin),
             maintenance_share: fraction(figures.maintenance_share),
             bracket: Some(Bracket::from(&figures.bracket)),
+            until_next_bracket: figures
+                .until_next_bracket
+                .map_or(Figure::NONE, Figure::quantity),
             bracket_below: bracket_below.as_ref().map(Bracket::from),
             bracket_above: bracket_above.as_ref().map(Bracket::from),
         }

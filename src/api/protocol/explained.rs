@@ -276,9 +276,61 @@ impl<'a> Sheet<'a> {
         figures
     }
 
-    /// How the value that a rule judged follows, where it is a figure of the account afterwards.
+    /// How the value that a rule judged follows, where it is a figure of the answer.
     fn of_finding(&self, finding: &Value) -> Option<ExplainedFigure<'static>> {
         let code = code_of(finding)?;
+        match code {
+            Code::Spill => self.of_spill(finding),
+            Code::LiquidationDistance => self
+                .of_account_finding(code, finding)
+                .or_else(|| self.of_isolated_distance(finding)),
+            _ => self.of_account_finding(code, finding),
+        }
+    }
+
+    /// The spill of the position that the finding is about, where the pool is one asset's own.
+    fn of_spill(&self, finding: &Value) -> Option<ExplainedFigure<'static>> {
+        let judged = number(&finding["value"])?;
+        let balance = at(self.after, "marginBalance").filter(|_| self.alone)?;
+        // Both figures were cut, so their quotient may be off in its last digits.
+        let is_judged = |leg: &&Leg<'_>| {
+            let spill = leg.value("spill").filter(|_| leg.crossed);
+            let fraction = spill.and_then(|spill| spill.checked_div(balance));
+            let apart = fraction.and_then(|fraction| fraction.checked_sub(judged));
+            apart.is_some_and(|apart| apart.abs() < Decimal::new(1, 7))
+        };
+        let mut legs = self.legs_of(finding);
+        let leg = legs.find(is_judged)?;
+        let name = Code::Spill.name();
+        let value = |wanted: &str| match wanted {
+            _ if wanted == name => Some(judged),
+            "marginBalance" => Some(balance),
+            other => self.of_some_leg(other),
+        };
+        let text = formulas::SPILL.replace('@', &leg.name);
+        explained_figure("findings", name, [text], &value)
+    }
+
+    /// The distance of the isolated position that the finding is about.
+    fn of_isolated_distance(&self, finding: &Value) -> Option<ExplainedFigure<'static>> {
+        let judged = number(&finding["value"])?;
+        let mut legs = self.legs_of(finding).filter(|leg| !leg.crossed);
+        let leg = legs.find(|leg| leg.value("distance") == Some(judged))?;
+        let mut formulas = formulas::POSITION.iter();
+        let formula = formulas.find(|formula| formula.figure == "distance")?;
+        let mut figure = filled("findings", formula, &|name| leg.value(name))?;
+        figure.figure = Cow::Borrowed(Code::LiquidationDistance.name());
+        Some(figure)
+    }
+
+    /// The positions of the contract that a finding is about.
+    fn legs_of(&self, finding: &Value) -> impl Iterator<Item = &Leg<'a>> {
+        let symbol = finding["symbol"].as_str().unwrap_or_default().to_owned();
+        self.legs.iter().filter(move |leg| leg.symbol == symbol)
+    }
+
+    /// A figure of the account afterwards.
+    fn of_account_finding(&self, code: Code, finding: &Value) -> Option<ExplainedFigure<'static>> {
         let formula = formulas::of_code(code)?;
         let scope = if code == Code::WorstCase {
             &self.answer["worstCase"]

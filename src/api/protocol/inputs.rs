@@ -13,6 +13,7 @@ use crate::daemon::report;
 use crate::guard::verdict::MissingFigure;
 use crate::margin::book::Unknown;
 use crate::margin::contribution::Missing;
+use crate::mirror::event::ClockOffset;
 use crate::mirror::plane::{Plane, PlaneStatus};
 
 /// The `inputs` block.
@@ -23,8 +24,29 @@ pub struct Inputs<'a> {
     pub planes: Planes<'a>,
     /// Largest difference the last whole read found, in basis points of the balance.
     pub drift_bps: Figure,
+    /// The exchange's clock against ours; `null` until it was measured.
+    pub clock: Option<ClockView>,
     /// Figures that could not be supported.
     pub missing: Vec<MissingEntry<'a>>,
+}
+
+/// The exchange's clock against ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ClockView {
+    /// Exchange time − our wall time.
+    pub offset_ms: i64,
+    /// How wrong that may be.
+    pub error_ms: i64,
+}
+
+impl From<ClockOffset> for ClockView {
+    fn from(offset: ClockOffset) -> Self {
+        Self {
+            offset_ms: offset.offset_ms,
+            error_ms: offset.error_ms,
+        }
+    }
 }
 
 /// A figure that is `null` in the answer, and why.
@@ -71,6 +93,7 @@ impl<'a> From<&'a report::Inputs> for Inputs<'a> {
         Self {
             planes: Planes::of(&inputs.planes),
             drift_bps: Figure(inputs.drift_basis_points),
+            clock: inputs.clock_offset.map(ClockView::from),
             missing: missing.collect(),
         }
     }

@@ -207,7 +207,8 @@ pub(super) fn parameters<'a>(at: &str, value: &'a RawValue) -> Result<Parameters
         .collect()
 }
 
-fn scalar(value: &RawValue) -> Result<Cow<'_, str>, &'static str> {
+/// A text, a number as it is written, or a boolean.
+pub(super) fn scalar(value: &RawValue) -> Result<Cow<'_, str>, &'static str> {
     let token = value.get();
     match token.as_bytes().first() {
         Some(b'"') => serde_json::from_str::<Text<'_>>(token)

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::alerts::ChannelLine;
-use super::inputs::Inputs;
+use super::inputs::{ClockView, Inputs};
 use super::names;
 use super::pool::PoolFigures;
 use crate::daemon::report::StatusReport;
@@ -75,16 +75,6 @@ pub struct KeyRefusal<'a> {
     pub cause: Cow<'a, str>,
     /// The particulars.
     pub detail: Cow<'a, str>,
-}
-
-/// The exchange's clock against ours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct ClockView {
-    /// Exchange time − our wall time.
-    pub offset_ms: i64,
-    /// How wrong that may be.
-    pub error_ms: i64,
 }
 
 /// Sizes.
@@ -177,10 +167,7 @@ impl<'a> StatusAnswer<'a> {
                 cause: Cow::Borrowed(names::key_refusal(refusal.cause)),
                 detail: Cow::Borrowed(&refusal.detail),
             }),
-            clock: report.clock_offset.map(|offset| ClockView {
-                offset_ms: offset.offset_ms,
-                error_ms: offset.error_ms,
-            }),
+            clock: report.clock_offset.map(ClockView::from),
             user_stream_epoch: report.user_stream_epoch,
             followed: report
                 .followed

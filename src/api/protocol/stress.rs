@@ -10,7 +10,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::error::Refusal;
-use super::request::{for_each_field, parameters, unknown};
+use super::request::{for_each_field, parameters, scalar, unknown};
 use super::ways::Stress;
 use crate::daemon::Fares;
 use crate::guard::stress::Scenario;
@@ -84,8 +84,7 @@ pub fn scenarios(
     for_each_field(body, |name, value| {
         match name {
             "all" => {
-                let text: String = serde_json::from_str(value.get())
-                    .map_err(|_| Refusal::field("all", "expected a text such as \"-20%\""))?;
+                let text = scalar(value).map_err(|message| Refusal::field("all", message))?;
                 shock.all = Some(price_move("all", &text)?);
             }
             "shocks" => {
@@ -181,6 +180,11 @@ mod tests {
         let refusal = scenarios(br#"{"scenarios":["doom"]}"#, &known()).unwrap_err();
         assert_eq!(refusal.field.as_deref(), Some("scenarios"));
         assert!(refusal.message.contains("brackets_doubled"), "{refusal:?}");
+        for all in ["\"-0.2\"", "-0.2", "\"-20%\""] {
+            let body = format!("{{\"all\":{all}}}");
+            let read = scenarios(body.as_bytes(), &known()).unwrap();
+            assert_eq!(read[0].1.shock.all, Some(Rate::parse("-0.2").unwrap()));
+        }
         let wrong = scenarios(br#"{"all":"-100%"}"#, &known()).unwrap_err();
         assert_eq!(wrong.field.as_deref(), Some("all"));
     }

@@ -16,8 +16,10 @@ use crate::guard::proposal::Proposal;
 use crate::guard::stress::StressOutcome;
 use crate::guard::terms::Terms;
 use crate::guard::verdict;
+use crate::margin::amount::cut;
 use crate::margin::change::{Change, MarginMove};
 use crate::margin::order::{OrderId, OrderIntent, OrderKind};
+use crate::margin::pool::PoolAssessment;
 use crate::mirror::plane::PlaneStatus;
 use crate::mirror::view::NotReady;
 
@@ -50,6 +52,8 @@ pub struct WorstCase<'a> {
     pub common_move_direction: Option<Cow<'a, str>>,
     /// The pool is liquidatable at once.
     pub liquidatable: bool,
+    /// The same before what was asked; `null` where nothing works and nothing is hedged.
+    pub before: Option<Outcome<'a>>,
     /// The hedge leg whose loss makes the worst of it; `null` when orders do.
     pub leg_removed: Option<LegRemoved<'a>>,
     /// Working orders that may not protect.
@@ -90,7 +94,7 @@ pub struct Stress<'a> {
     pub required: Option<Cow<'a, str>>,
     /// Maintenance ÷ margin balance then; `null` when nothing is left.
     pub margin_ratio: Figure,
-    /// What the pool loses.
+    /// What the pool loses: all of its margin balance where it is liquidated; negative when it gains.
     pub loss: Figure,
     /// The pool is not liquidated.
     pub survives: bool,
@@ -149,10 +153,12 @@ impl<'a> SizeAnswer<'a> {
 pub struct Alternative<'a> {
     /// `smaller`, `isolate`, `top_up`, `reduce_other` or `lower_leverage`.
     pub kind: Cow<'a, str>,
-    /// What it consists of: `symbol`, `quantity`, `amount`, `asset`, `leverage`.
+    /// What it consists of: `symbol`, `quantity`, `amount`, `asset`, `leverage`, `share`.
     pub params: Map<String, Value>,
     /// The decision it gets.
     pub decision: Cow<'a, str>,
+    /// The pool once the way was taken and what was asked is done.
+    pub after: Option<Outcome<'a>>,
     /// The exact request to send, first.
     pub request: Value,
     /// What to send after it, one after the other.
@@ -161,8 +167,42 @@ pub struct Alternative<'a> {
     pub message: Cow<'a, str>,
 }
 
-impl<'a> From<&'a verdict::WorstCase> for WorstCase<'a> {
-    fn from(worst: &'a verdict::WorstCase) -> Self {
+/// What becomes of the pool by a way out: the figures that limits are about.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Outcome<'a> {
+    /// The pool's asset.
+    pub asset: Cow<'a, str>,
+    /// Crossed balance with unrealised profit.
+    pub margin_balance: Figure,
+    /// Maintenance ÷ margin balance.
+    pub margin_ratio: Figure,
+    /// Gross notional ÷ margin balance.
+    pub account_leverage: Figure,
+    /// The smaller of the first killer's move and the common move.
+    pub distance: Figure,
+    /// What the worst adverse move takes.
+    pub wallet_at_risk: Option<WalletAtRisk<'a>>,
+}
+
+impl<'a> From<&'a PoolAssessment> for Outcome<'a> {
+    fn from(pool: &'a PoolAssessment) -> Self {
+        let pool = PoolFigures::from(pool);
+        Self {
+            asset: pool.asset,
+            margin_balance: pool.margin_balance,
+            margin_ratio: pool.margin_ratio,
+            account_leverage: pool.account_leverage,
+            distance: pool.distance,
+            wallet_at_risk: pool.wallet_at_risk,
+        }
+    }
+}
+
+impl<'a> WorstCase<'a> {
+    /// The worst case of a judgement, beside the one before.
+    #[must_use]
+    pub fn of(worst: &'a verdict::WorstCase, before: Option<&'a PoolAssessment>) -> Self {
         let pool = PoolFigures::from(&worst.pool);
         Self {
             orders: u64::try_from(worst.orders).unwrap_or(u64::MAX),
@@ -177,6 +217,7 @@ impl<'a> From<&'a verdict::WorstCase> for WorstCase<'a> {
             common_move: pool.common_move,
             common_move_direction: pool.common_move_direction,
             liquidatable: pool.liquidatable,
+            before: before.map(Outcome::from),
             leg_removed: worst.leg_removed.as_ref().map(|(symbol, side)| LegRemoved {
                 symbol: Cow::Borrowed(symbol.as_str()),
                 position_side: Cow::Borrowed(names::position_side(*side)),
@@ -229,6 +270,7 @@ impl<'a> From<&'a offer::Alternative> for Alternative<'a> {
             kind: Cow::Borrowed(offer.kind.name()),
             params: params(&offer.terms),
             decision: Cow::Borrowed(offer.decision.name()),
+            after: offer.after.as_deref().map(Outcome::from),
             request: requests.next().unwrap_or(Value::Null),
             then: requests.collect(),
             message: Cow::Borrowed(&offer.message),
@@ -249,6 +291,10 @@ pub(super) fn params(terms: &Terms) -> Map<String, Value> {
     put("amount", terms.amount.map(|a| a.to_string().into()));
     put("asset", terms.asset.as_ref().map(|a| a.as_str().into()));
     put("leverage", terms.leverage.map(|l| l.get().into()));
+    put(
+        "share",
+        terms.share.map(|s| cut(s.get()).to_string().into()),
+    );
     params
 }
 

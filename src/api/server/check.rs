@@ -34,6 +34,7 @@ use crate::guard::Detail;
 use crate::guard::offer::Size;
 use crate::guard::proposal::Proposal;
 use crate::guard::verdict::{Code, Decision, Finding, Judgement, Level};
+use crate::margin::amount::Quantity;
 use crate::mirror::plane::Plane;
 use crate::mirror::view::NotReady;
 
@@ -118,8 +119,10 @@ pub(super) async fn size(parts: &Parts, body: &Bytes) -> Result<Reply, Refusal> 
     let sized = sized(parts, &asked).await?;
     let symbol = symbol.as_ref().map_or("", |symbol| symbol.as_str());
     let mut answer = SizeAnswer::of(symbol, &sized);
-    if sized.as_ref().is_ok_and(|size| size.warned.is_none()) {
-        answer.why = Some(Cow::Owned(why_none(parts, asked).await?));
+    if let Ok(size) = &sized
+        && size.warned.is_none()
+    {
+        answer.why = Some(Cow::Owned(why_none(parts, asked, size.least).await?));
     }
     ok_bytes_of(&answer)
 }
@@ -145,17 +148,26 @@ async fn sized(parts: &Parts, asked: &Asked) -> Result<Result<Size, NotReady>, R
     }
 }
 
-/// Why no quantity passes: what no quantity changes, or that even the smallest is too much.
-async fn why_none(parts: &Parts, asked: Asked) -> Result<String, Refusal> {
+/// Why no quantity passes: what no quantity changes, or what even the smallest breaks.
+async fn why_none(
+    parts: &Parts,
+    mut asked: Asked,
+    least: Option<Quantity>,
+) -> Result<String, Refusal> {
+    if let (Proposal::Order(order), Some(least)) = (&mut asked.proposal, least) {
+        order.quantity = Some(least);
+    }
     let answer = parts.handle.check(asked).await.map_err(gone)?;
-    let judgement = &answer.judgement;
-    let told = judgement
-        .binding()
-        .filter(|finding| !finding.code.depends_on_quantity());
-    Ok(told.map_or_else(
-        || "Not even the smallest quantity passes: check it for the reason.".to_owned(),
-        |finding| finding.message.clone(),
-    ))
+    Ok(match (answer.judgement.binding(), least) {
+        (Some(finding), Some(least)) if finding.code.depends_on_quantity() => {
+            format!(
+                "Not even {least}, the smallest quantity, passes. {}",
+                finding.message
+            )
+        }
+        (Some(finding), _) => finding.message.clone(),
+        (None, _) => "No quantity that passes was found.".to_owned(),
+    })
 }
 
 fn ok_bytes_of(answer: &SizeAnswer<'_>) -> Result<Reply, Refusal> {

@@ -178,6 +178,8 @@ fn position(row: &wire::PositionRisk<'_>) -> Result<TruthPosition, WireError> {
         margin_asset: asset(&row.margin_asset)?,
         updated_ms: time_if_any(row.update_time, "updateTime")?.unwrap_or(0),
         liquidation_price: price_if_any(row.liquidation_price, "liquidationPrice")?,
+        // It decides nothing: one that cannot be read is simply not known.
+        deleveraging_quantile: row.adl.and_then(|adl| adl.text().parse().ok()),
     })
 }
 
@@ -212,6 +214,7 @@ mod tests {
         let ada = &truth.positions[0];
         assert_eq!(ada.position.entry_price, Price::parse("0.385").unwrap());
         assert_eq!(ada.liquidation_price, None);
+        assert_eq!(ada.deleveraging_quantile, Some(2));
         assert_eq!(ada.position.margin_mode, None);
         let usdt = &truth.balances[0];
         assert_eq!(usdt.updated_ms, 1_720_736_417_660);

@@ -247,6 +247,8 @@ pub(crate) struct PositionRisk<'a> {
     #[serde(borrow)]
     pub liquidation_price: Option<Scalar<'a>>,
     #[serde(borrow)]
+    pub adl: Option<Scalar<'a>>,
+    #[serde(borrow)]
     pub isolated_wallet: Scalar<'a>,
     #[serde(borrow)]
     pub margin_asset: Text<'a>,

@@ -15,6 +15,7 @@ use crate::margin::order::{OpenOrder, OrderIntent};
 use crate::margin::pool::PoolAssessment;
 use crate::margin::position::{PositionAssessment, assess_positions};
 use crate::margin::project::{Assumptions, fill};
+use crate::margin::shock::Held;
 use crate::mirror::view::LiveView;
 
 /// Most working orders that are tried out in one evaluation.
@@ -295,13 +296,15 @@ fn observe_stress<'a>(view: &LiveView<'a>, policy: &Policy, seen: &mut Seen<'a>)
         let Ok(what_if) = book.what_if_in(leading(book, pool.asset)) else {
             continue;
         };
+        let mut held: Option<Vec<Held<'_>>> = None;
         for (name, scenario) in &policy.stress {
             let is_open =
                 scenario.required.is_some() && !stress::surely_survived(figures, &scenario.shock);
             if !is_open {
                 continue;
             }
-            if let Ok(outcome) = stress::run(&what_if, figures, name, scenario) {
+            let held = held.get_or_insert_with(|| what_if.held().collect());
+            if let Ok(outcome) = stress::run(&what_if, held, figures, name, scenario) {
                 let ratio = outcome.margin_ratio.map(Rate::get);
                 let margin_ratio = match (outcome.survives, ratio) {
                     (true, ratio) => ratio.unwrap_or_default(),

@@ -35,7 +35,7 @@ impl Search<'_, '_> {
             before: free.iter().map(change).collect(),
             proposal: self.proposal.clone(),
         };
-        let decision = self.verified(&candidate, self.target)?;
+        let passed = self.verified(&candidate, self.target)?;
         let margin = self.margin_of(&free)?;
         let asset = self.desk.pool_of(first).ok()?.clone();
         let message = format!(
@@ -61,7 +61,7 @@ impl Search<'_, '_> {
         };
         Some(Self::offer(
             OfferKind::Isolate,
-            decision,
+            passed,
             terms,
             candidate,
             message,

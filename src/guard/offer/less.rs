@@ -10,9 +10,8 @@ use crate::guard::exit::order_is_exit;
 use crate::guard::proposal::Proposal;
 use crate::guard::quantities::{Quantities, money_unit};
 use crate::guard::search::{Straighten, as_it_is, reciprocal};
-use crate::guard::words::{self, Careful};
 use crate::margin::account::{PositionMode, Symbol};
-use crate::margin::amount::{Amount, Leverage, Quantity, quotient};
+use crate::margin::amount::{Amount, Leverage, Quantity, Rate, quotient};
 use crate::margin::change::Change;
 use crate::margin::order::OrderIntent;
 
@@ -203,10 +202,13 @@ impl<'p> Less<'p> {
         }
     }
 
-    /// The share of what was asked, for a person.
-    pub(super) fn share(&self, number: u64) -> String {
-        let share = quotient(Decimal::from(number), Decimal::from(self.most().max(1)));
-        words::percent(share.unwrap_or_default(), Careful::Down)
+    /// The share of what was asked; only of a batch.
+    pub(super) fn share(&self, number: u64) -> Option<Rate> {
+        let Self::Batch { parts, .. } = self else {
+            return None;
+        };
+        let share = quotient(Decimal::from(number), Decimal::from((*parts).max(1)));
+        share.ok().map(Rate::new)
     }
 }
 

@@ -68,11 +68,11 @@ impl Search<'_, '_> {
             with: &with,
             straighten: as_it_is,
         };
-        let (number, candidate, decision) = self.last_passing(&stretch, self.target)?;
+        let (number, candidate, passed) = self.last_passing(&stretch, self.target)?;
         let message = format!(
             "Set {symbol} to {number}x first: then {} {}.",
             this_words(self.proposal),
-            passes_words(decision)
+            passes_words(passed.decision)
         );
         let terms = Terms {
             symbol: Some(symbol.clone()),
@@ -80,6 +80,6 @@ impl Search<'_, '_> {
             ..Terms::default()
         };
         let kind = OfferKind::LowerLeverage;
-        Some(Self::offer(kind, decision, terms, candidate, message))
+        Some(Self::offer(kind, passed, terms, candidate, message))
     }
 }

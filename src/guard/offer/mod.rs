@@ -19,6 +19,7 @@ use super::proposal::Proposal;
 use super::terms::Terms;
 use super::verdict::{Code, Decision, Finding, Judgement, Level};
 use crate::margin::change::Change;
+use crate::margin::pool::PoolAssessment;
 use candidate::Candidate;
 use search::Search;
 
@@ -31,7 +32,7 @@ pub enum OfferKind {
     Smaller,
     /// The same order with its contract isolated.
     Isolate,
-    /// The same after money was transferred in.
+    /// The same after money was transferred in, or into the isolated position itself.
     TopUp,
     /// The same after another position was reduced.
     ReduceOther,
@@ -69,6 +70,8 @@ pub struct Alternative {
     pub kind: OfferKind,
     /// The decision it gets.
     pub decision: Decision,
+    /// The pool of the question, once the way was taken.
+    pub after: Option<Box<PoolAssessment>>,
     /// What it consists of.
     pub terms: Terms,
     /// What is to be sent, one after the other.

@@ -71,13 +71,13 @@ impl Search<'_, '_> {
             with: &with,
             straighten: as_it_is,
         };
-        let (number, candidate, decision) = self.last_passing(&stretch, self.target)?;
+        let (number, candidate, passed) = self.last_passing(&stretch, self.target)?;
         let quantity = order(number)?.quantity?;
         let message = format!(
             "Reduce {} by {quantity} first: then {} {}.",
             whole.symbol,
             this_words(self.proposal),
-            passes_words(decision)
+            passes_words(passed.decision)
         );
         let terms = Terms {
             symbol: Some(whole.symbol.clone()),
@@ -85,6 +85,6 @@ impl Search<'_, '_> {
             ..Terms::default()
         };
         let kind = OfferKind::ReduceOther;
-        Some(Self::offer(kind, decision, terms, candidate, message))
+        Some(Self::offer(kind, passed, terms, candidate, message))
     }
 }

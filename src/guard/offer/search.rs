@@ -40,6 +40,14 @@ impl Seen {
     }
 }
 
+/// A candidate that passes.
+#[derive(Debug, Clone)]
+pub(super) struct Passed {
+    pub decision: Decision,
+    /// The first pool of the question, with the candidate in it.
+    pub after: Option<PoolAssessment>,
+}
+
 /// What a candidate gets in one pool.
 struct Looked {
     seen: Seen,
@@ -182,7 +190,7 @@ impl<'s, 'a> Search<'s, 'a> {
         })
     }
 
-    fn see(&self, candidate: &Candidate, depth: Depth) -> Option<Seen> {
+    fn see(&self, candidate: &Candidate, depth: Depth) -> Option<(Seen, Option<PoolAssessment>)> {
         let cost = match depth {
             Depth::Glance => self.glance_cost,
             Depth::Verdict | Depth::Full => self.verdict_cost,
@@ -196,12 +204,16 @@ impl<'s, 'a> Search<'s, 'a> {
             strain: Strain::default(),
         };
         let mut is_exit = true;
-        let pools: Vec<&Asset> = self.asked.iter().map(|asked| asked.asset).collect();
+        let mut after = None;
+        // Those that the answer to the candidate would look at: what is left out of a batch may have been
+        // all that touched a pool.
+        let pools = pools_of(self.desk, &candidate.proposal).ok()?;
         let looked = self.desk.in_pools(&pools, |asset| {
             let here = self.look_in(asset, candidate, depth)?;
             seen.level = seen.level.max(here.seen.level);
             seen.strain = seen.strain.and(here.seen.strain);
             is_exit &= here.is_exit;
+            after = after.take().or(Some(here.after));
             Ok(())
         });
         looked.ok()?;
@@ -209,15 +221,18 @@ impl<'s, 'a> Search<'s, 'a> {
             // An exit always passes; what is found of it warns.
             seen.level = seen.level.map(|_| Level::Warn);
         }
-        Some(seen)
+        Some((seen, after))
     }
 
-    /// The decision that a candidate gets, if it is worth offering.
-    pub(super) fn verified(&self, candidate: &Candidate, target: Level) -> Option<Decision> {
-        let seen = self.see(candidate, Depth::Verdict)?;
+    /// What a candidate gets, if it is worth offering.
+    pub(super) fn verified(&self, candidate: &Candidate, target: Level) -> Option<Passed> {
+        let (seen, after) = self.see(candidate, Depth::Verdict)?;
         seen.level
             .is_none_or(|level| level < target)
-            .then(|| seen.decision())
+            .then(|| Passed {
+                decision: seen.decision(),
+                after,
+            })
     }
 
     /// The passing candidate whose neighbour towards the failing end does not pass any more.
@@ -225,13 +240,14 @@ impl<'s, 'a> Search<'s, 'a> {
         &self,
         stretch: &Stretch<'_>,
         target: Level,
-    ) -> Option<(u64, Candidate, Decision)> {
+    ) -> Option<(u64, Candidate, Passed)> {
         let decided = Cell::new(None);
         let probe = |number: u64, depth: Depth| {
-            let seen = self.see(&(stretch.with)(number)?, depth)?;
+            let (seen, after) = self.see(&(stretch.with)(number)?, depth)?;
             let passes = seen.level.is_none_or(|level| level < target);
             if passes && depth > Depth::Glance {
-                decided.set(Some((number, seen.decision())));
+                let decision = seen.decision();
+                decided.set(Some((number, Passed { decision, after })));
             }
             Some(Probe {
                 passes,
@@ -256,20 +272,21 @@ impl<'s, 'a> Search<'s, 'a> {
             let start = foothold(fails, start.at, Shape::Falls(&[]), thorough)?;
             found = boundary(start, fails, true, thorough)?;
         }
-        let (_, decision) = decided.get().filter(|(number, _)| *number == found)?;
-        Some((found, (stretch.with)(found)?, decision))
+        let (_, passed) = decided.take().filter(|(number, _)| *number == found)?;
+        Some((found, (stretch.with)(found)?, passed))
     }
 
     pub(super) fn offer(
         kind: OfferKind,
-        decision: Decision,
+        passed: Passed,
         terms: Terms,
         candidate: Candidate,
         message: String,
     ) -> Alternative {
         Alternative {
             kind,
-            decision,
+            decision: passed.decision,
+            after: passed.after.map(Box::new),
             terms,
             requests: candidate.requests(),
             message,

@@ -30,6 +30,8 @@ pub struct Size {
     /// The largest that the exchange's margin and position cap carry, whatever the limits; `None`
     /// for orders that it asks no margin for, and when a figure is not known.
     pub exchange: Option<Quantity>,
+    /// The smallest that the exchange takes; `None` where its step or price is not known.
+    pub least: Option<Quantity>,
     /// A search did not come to its end: what is absent may still exist.
     pub unfinished: bool,
 }
@@ -46,6 +48,7 @@ pub fn size(view: &LiveView<'_>, intent: &OrderIntent, context: &Context<'_>) ->
     let mut size = Size::default();
     let open = matches!(context.ladder, Ladder::Normal | Ladder::Caution);
     let desk = Desk::new(view, context);
+    size.least = Quantities::of(&desk, intent).and_then(|q| q.quantity(q.least()));
     let Some(most) = most_conceivable(&desk, intent).filter(|_| open) else {
         return size;
     };

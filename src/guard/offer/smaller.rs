@@ -10,24 +10,28 @@ use crate::guard::proposal::Proposal;
 use crate::guard::search::{End, Shape};
 use crate::guard::terms::Terms;
 use crate::guard::verdict::{Decision, Level};
-use crate::guard::words;
+use crate::guard::words::{self, Careful};
 use crate::margin::change::Change;
 
-/// How many quantities between the least and what was asked a patient search tries, evenly spread,
-/// from above: what passes only in the middle lies between slopes that lead away from it.
+/// How many quantities between the least and what was asked a patient search tries, evenly spread, the
+/// greatest first: what passes only in the middle lies between slopes that lead away from it.
 const EVENLY: u64 = 256;
 
-/// Numbers strictly between two, evenly spread, the greatest first.
-fn evenly(least: u64, most: u64) -> impl Iterator<Item = u64> {
+/// How many of them up to what offsets a position: there the account changes most, however little that
+/// is of all that could be ordered.
+const WITHIN_POSITION: u64 = 64;
+
+/// Numbers strictly between two, evenly spread.
+fn evenly(least: u64, most: u64, parts: u64) -> impl Iterator<Item = u64> {
     let width = most.saturating_sub(least);
     let at = move |part: u64| {
         let share = u128::from(width)
             .saturating_mul(u128::from(part))
-            .checked_div(u128::from(EVENLY));
+            .checked_div(u128::from(parts));
         let share = share.and_then(|share| u64::try_from(share).ok());
         least.saturating_add(share.unwrap_or_default())
     };
-    (1..EVENLY).rev().map(at)
+    (1..parts).map(at)
 }
 
 impl Search<'_, '_> {
@@ -37,7 +41,12 @@ impl Search<'_, '_> {
         let with = |number| less.with(number).map(Candidate::plain);
         let mut guesses = less.guesses(self.desk);
         if self.is_patient() {
-            guesses.extend(evenly(less.least(), less.most()));
+            for held in guesses.clone() {
+                guesses.extend(evenly(less.least(), held, WITHIN_POSITION));
+            }
+            guesses.extend(evenly(less.least(), less.most(), EVENLY));
+            guesses.sort_unstable_by(|one, other| other.cmp(one));
+            guesses.dedup();
         }
         let stretch = Stretch {
             fails: End {
@@ -52,14 +61,17 @@ impl Search<'_, '_> {
         if stretch.hoped >= stretch.fails.at {
             return None;
         }
-        let (number, candidate, decision) = self.last_passing(&stretch, target)?;
-        let message = self.less_words(&less, number, &candidate.proposal, decision);
+        let (number, candidate, passed) = self.last_passing(&stretch, target)?;
+        let message = self.less_words(&less, number, &candidate.proposal, passed.decision);
         let kind = match self.proposal {
             Proposal::Change(Change::Leverage { .. }) => OfferKind::LowerLeverage,
             _ => OfferKind::Smaller,
         };
-        let terms = self.less_terms(&candidate.proposal);
-        Some(Self::offer(kind, decision, terms, candidate, message))
+        let terms = Terms {
+            share: less.share(number),
+            ..self.less_terms(&candidate.proposal)
+        };
+        Some(Self::offer(kind, passed, terms, candidate, message))
     }
 
     fn less_terms(&self, proposal: &Proposal) -> Terms {
@@ -127,7 +139,8 @@ impl Search<'_, '_> {
                 words::money(*amount)
             ),
             _ => {
-                let share = less.share(number);
+                let share = less.share(number).unwrap_or_default().get();
+                let share = words::percent(share, Careful::Down);
                 format!("Send {share} of each order that adds: the largest share that {passes}.")
             }
         }

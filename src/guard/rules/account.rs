@@ -50,6 +50,8 @@ pub(in crate::guard) struct Touched {
     pub position: PositionAssessment,
     /// The question is about this leg; the other one of a hedge only stands beside it.
     pub in_question: bool,
+    /// The question moves its end further away.
+    pub is_relieved: bool,
 }
 
 /// Everything a rule about the account may look at.
@@ -104,9 +106,12 @@ fn isolated_distance(case: &AccountCase<'_>, touched: &Touched) -> Option<Findin
     }
     let distance = touched.position.distance().ok()??.get();
     let broken = case.limits.judge(LimitKey::LiquidationDistance, distance)?;
+    let when = match (case.when, touched.is_relieved) {
+        (When::AfterChange, true) => "Even after this change",
+        (when, _) => when.words(),
+    };
     let message = format!(
-        "{} a move of {} against the isolated {} position liquidates it; your limit is {}.",
-        case.when.words(),
+        "{when} a move of {} against the isolated {} position liquidates it; your limit is {}.",
         words::percent(distance, Careful::Down),
         touched.symbol,
         words::limit_percent(broken.limit)
@@ -115,6 +120,10 @@ fn isolated_distance(case: &AccountCase<'_>, touched: &Touched) -> Option<Findin
         .limits
         .finding(Code::LiquidationDistance, broken, distance, message);
     finding.symbol = Some(touched.symbol.clone());
+    if touched.is_relieved {
+        // What leads towards the limit is not refused for not reaching it.
+        finding.level = Level::Warn;
+    }
     Some(finding)
 }
 
@@ -122,15 +131,27 @@ fn wallet_at_risk(case: &AccountCase<'_>) -> Option<Finding> {
     let risk = case.after.wallet_at_risk.as_ref()?;
     let fraction = risk.fraction.get();
     let broken = case.limits.judge(LimitKey::WalletAtRisk, fraction)?;
-    let message = format!(
-        "{} {} takes {} {} of the wallet that crossed positions share ({}); your limit is {}.",
-        case.when.words(),
-        words::adverse_move(&risk.cause, case.after),
-        words::money(risk.amount),
-        case.after.asset,
-        words::percent(fraction, Careful::Up),
-        words::limit_percent(broken.limit)
-    );
+    let (when, asset) = (case.when.words(), &case.after.asset);
+    let amount = words::money(risk.amount);
+    let limit = words::limit_percent(broken.limit);
+    let message = if case.after.survival != Survival::Liquidatable {
+        format!(
+            "{when} {} takes {amount} {asset} of the wallet that crossed positions share ({}); \
+             your limit is {limit}.",
+            words::adverse_move(&risk.cause, case.after),
+            words::percent(fraction, Careful::Up),
+        )
+    } else if risk.amount.is_positive() {
+        format!(
+            "{when} all {amount} {asset} that crossed positions share are lost at once; your limit \
+             is {limit}."
+        )
+    } else {
+        format!(
+            "{when} nothing is left of the wallet that crossed positions share; your limit is \
+             {limit}."
+        )
+    };
     Some(
         case.limits
             .finding(Code::WalletAtRisk, broken, fraction, message),
@@ -176,13 +197,20 @@ fn margin_ratio(case: &AccountCase<'_>) -> Option<Finding> {
     }
     let ratio = case.after.margin_ratio.map_or(Decimal::ONE, Rate::get);
     let broken = case.limits.judge(LimitKey::MarginRatio, ratio)?;
-    let message = format!(
-        "{} maintenance margin takes {} of the margin balance (100 % is liquidation); your limit \
-         is {}.",
-        case.when.words(),
-        words::percent(ratio, Careful::Up),
-        words::limit_percent(broken.limit)
-    );
+    let when = case.when.words();
+    let limit = words::limit_percent(broken.limit);
+    let message = if case.after.margin_ratio.is_some() {
+        format!(
+            "{when} maintenance margin takes {} of the margin balance (100 % is liquidation); your \
+             limit is {limit}.",
+            words::percent(ratio, Careful::Up)
+        )
+    } else {
+        format!(
+            "{when} no margin balance is left to cover the maintenance margin; your limit is \
+             {limit}."
+        )
+    };
     Some(
         case.limits
             .finding(Code::MarginRatio, broken, ratio, message),

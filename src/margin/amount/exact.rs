@@ -78,7 +78,7 @@ pub fn exact_add(a: Decimal, b: Decimal) -> Result<Decimal, ArithmeticError> {
     if a.is_zero() {
         return Ok(b);
     }
-    if let Some(sum) = add_narrow(a, b) {
+    if let Some(sum) = add_short(a, b).or_else(|| add_narrow(a, b)) {
         return Ok(sum);
     }
     let sum = a.checked_add(b).ok_or(ArithmeticError::Overflow)?;
@@ -92,6 +92,38 @@ pub fn exact_add(a: Decimal, b: Decimal) -> Result<Decimal, ArithmeticError> {
     } else {
         Err(ArithmeticError::Inexact)
     }
+}
+
+/// All digits of a number with its sign, where 63 bits hold them.
+fn short(value: Decimal) -> Option<i64> {
+    let parts = value.unpack();
+    if parts.hi != 0 {
+        return None;
+    }
+    let digits = i64::try_from((u64::from(parts.mid) << 32) | u64::from(parts.lo)).ok()?;
+    Some(if parts.negative {
+        digits.wrapping_neg()
+    } else {
+        digits
+    })
+}
+
+/// `a + b` where 64 bits hold both and the sum: most sums of money.
+fn add_short(a: Decimal, b: Decimal) -> Option<Decimal> {
+    let (scale_a, scale_b) = (a.scale(), b.scale());
+    let (mut short_a, mut short_b) = (short(a)?, short(b)?);
+    if scale_a < scale_b {
+        short_a = lifted(short_a, scale_b.wrapping_sub(scale_a))?;
+    } else if scale_b < scale_a {
+        short_b = lifted(short_b, scale_a.wrapping_sub(scale_b))?;
+    }
+    let sum = short_a.checked_add(short_b)?;
+    Some(Decimal::new(sum, scale_a.max(scale_b)))
+}
+
+/// A number times 10^`places`, where 64 bits hold it.
+fn lifted(value: i64, places: u32) -> Option<i64> {
+    value.checked_mul(i64::try_from(power(places)?).ok()?)
 }
 
 /// `a + b` where 128 bits hold the shorter fraction lifted to the longer one's scale: nearly every sum

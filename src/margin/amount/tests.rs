@@ -107,6 +107,18 @@ proptest! {
     }
 
     #[test]
+    fn sums_are_those_of_the_library_whatever_way_they_take(
+        a in any::<i64>(), b in any::<i64>(), short in 0_u32..64, s in 0_u32..=28, t in 0_u32..=28,
+    ) {
+        let (x, y) = (Decimal::new(a >> short, s), Decimal::new(b, t));
+        let sum = x.checked_add(y).filter(|sum| sum.scale() == s.max(t));
+        if let (Some(sum), false) = (sum, x.is_zero() || y.is_zero()) {
+            let ours = exact_add(x, y).unwrap();
+            prop_assert_eq!((ours, ours.scale()), (sum, sum.scale()));
+        }
+    }
+
+    #[test]
     fn exact_products_and_sums_agree_with_whole_numbers(
         a in -1_000_000_000_i64..1_000_000_000, b in -1_000_000_000_i64..1_000_000_000,
         s in 0_u32..9, t in 0_u32..9,

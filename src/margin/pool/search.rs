@@ -14,7 +14,7 @@ use super::super::contribution::Contribution;
 use super::super::liquidation::{Direction, move_to};
 use super::figures::{CommonMove, FirstKiller};
 use super::view::PoolView;
-use super::{Members, SymbolId};
+use super::{Members, SymbolId, rise_bound};
 
 /// Headroom with every price multiplied by `k`, on one stretch: `constant + slope · k`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -104,9 +104,28 @@ impl<M: Members> PoolView<'_, M> {
         root: impl Fn(SymbolId, Direction) -> Result<Option<Price>, ArithmeticError>,
         best: &mut Option<FirstKiller>,
     ) -> Result<(), ArithmeticError> {
+        let may_be_nearer = |steepest: Amount, direction, best: &Option<FirstKiller>| {
+            let steepest = weigh(steepest)?;
+            if !steepest.is_positive() {
+                return Ok(false);
+            }
+            let bound = quotient(headroom.get(), steepest.get())?;
+            let too_far = direction == Direction::Down && bound >= Decimal::ONE;
+            let beyond = best.as_ref().is_some_and(|best| bound >= best.by.get());
+            Ok::<bool, ArithmeticError>(!too_far && !beyond)
+        };
         for replaced in self.replaced {
-            for direction in [Direction::Down, Direction::Up] {
-                self.consider(replaced.id, direction, &root, best)?;
+            let new = &replaced.new;
+            if !new.holds_crossed() {
+                continue;
+            }
+            let rise = rise_bound(self.pool.mode, new)?;
+            for (steepest, direction) in
+                [(new.slope_lowest, Direction::Down), (rise, Direction::Up)]
+            {
+                if may_be_nearer(steepest, direction, best)? {
+                    self.consider(replaced.id, direction, &root, best)?;
+                }
             }
         }
         for (index, direction) in [
@@ -114,13 +133,7 @@ impl<M: Members> PoolView<'_, M> {
             (&self.pool.rise, Direction::Up),
         ] {
             for (steepest, id) in index.iter().rev() {
-                let steepest = weigh(*steepest)?;
-                if !steepest.is_positive() {
-                    break;
-                }
-                let bound = quotient(headroom.get(), steepest.get())?;
-                let too_far = direction == Direction::Down && bound >= Decimal::ONE;
-                if too_far || best.as_ref().is_some_and(|best| bound >= best.by.get()) {
+                if !may_be_nearer(*steepest, direction, best)? {
                     break;
                 }
                 if !self.is_replaced(*id) {

@@ -187,6 +187,10 @@ impl Mirror {
                 Some(price) => self.exchange_liquidation.insert(key.clone(), price),
                 None => self.exchange_liquidation.remove(&key),
             };
+            match row.deleveraging_quantile {
+                Some(quantile) => self.deleveraging.insert(key.clone(), quantile),
+                None => self.deleveraging.remove(&key),
+            };
             let id = self.intern(&position.symbol);
             let asset = &row.margin_asset;
             let unplaced = self
