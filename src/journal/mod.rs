@@ -136,6 +136,10 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn has_unhurried(&self) -> bool {
+        !self.unhurried().is_empty()
+    }
+
     /// The first of them.
     fn take_unhurried(&self, most: usize) -> Vec<Waiting> {
         let mut waiting = self.unhurried();

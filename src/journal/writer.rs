@@ -129,7 +129,11 @@ impl Writer {
             } else {
                 SETTLE
             };
-            let found = self.commands.take_within(patience);
+            let found = if self.shared.has_unhurried() {
+                Found::Command(Command::Gather)
+            } else {
+                self.commands.take_within(patience)
+            };
             self.wait_out_stall();
             match found {
                 Found::Command(Command::Gather) => self.gather(),
@@ -159,7 +163,9 @@ impl Writer {
                 break;
             }
         }
-        self.write_unhurried();
+        while self.shared.has_unhurried() {
+            self.write_unhurried();
+        }
         // What the disk refuses now is settled after the next start.
         let _ = self.settle();
         self.retry_backlog();
@@ -176,13 +182,16 @@ impl Writer {
         self.write_unhurried();
     }
 
-    /// In bites, so that a record that somebody does wait for never waits for all of them.
+    /// In bites, so that a record that somebody does wait for never waits for all of them. What comes
+    /// meanwhile is gathered first: a commit for each of a few would cost the machine far more.
     fn write_unhurried(&mut self) {
-        loop {
-            let bite = self.shared.take_unhurried(UNHURRIED_BITE);
+        let mut left = self.shared.unhurried().len();
+        while left > 0 {
+            let bite = self.shared.take_unhurried(UNHURRIED_BITE.min(left));
             if bite.is_empty() {
                 return;
             }
+            left = left.saturating_sub(bite.len());
             for (record, _) in &bite {
                 self.shared.leave_queue(record.size_bytes());
             }

@@ -54,7 +54,7 @@ fn an_order_that_costs_more_than_there_is_says_what_is_owed() {
     // A state, not a position that nothing ends.
     let state = "Crossed, this position is liquidated at once and takes with it all";
     assert!(flat.contains(state), "{text}");
-    let cause = "After this order liquidation, due at once, takes 0.00 USDT of the wallet";
+    let cause = "After this order nothing is left of the wallet that crossed positions share";
     assert!(flat.contains(cause), "{text}");
     assert!(!flat.contains("alone ends"), "{text}");
 }
