@@ -120,6 +120,9 @@ pub const TWIN: Formula = formula(
     &["order.priceUsed * isolatedTwin.quantity / order.leverage"],
 );
 
+/// Of a pool in a scenario; names stand within the scenario.
+pub const STRESS: Formula = formula("marginRatio", &["maintMargin / marginBalance"]);
+
 /// What a position costs the rest of the wallet, as a fraction of it, in single-asset mode: the
 /// position's name stands for `@`.
 pub const SPILL: &str = "@.spill / marginBalance";

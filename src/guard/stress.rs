@@ -30,8 +30,11 @@ pub struct StressOutcome {
     pub name: String,
     /// What it means when it is not survived.
     pub required: Option<Level>,
-    /// Maintenance ÷ margin balance afterwards; `None` when nothing is left, or when it was not
-    /// computed because the pool's distance already shows that it survives.
+    /// Margin balance of the pool then, in its money.
+    pub margin_balance: Amount,
+    /// Maintenance margin of the pool then, in its money.
+    pub maintenance_margin: Amount,
+    /// The one ÷ the other; `None` when nothing is left.
     pub margin_ratio: Option<Rate>,
     /// The pool is not liquidated.
     pub survives: bool,
@@ -173,6 +176,8 @@ pub(super) fn run(
     Ok(StressOutcome {
         name: name.to_owned(),
         required: scenario.required,
+        margin_balance: outcome.margin_balance,
+        maintenance_margin: outcome.maintenance_margin,
         margin_ratio: outcome.margin_ratio()?,
         survives: !liquidated,
         dies,

@@ -486,8 +486,16 @@ fn a_decision_is_computed_anew_from_what_explain_prints() {
             "account.after walletAtRisk.fraction",
             "account.after distance",
             "isolatedTwin isolatedTwin.margin",
+            "stress market_falls_20 marginRatio",
             "findings EFFECTIVE_LEVERAGE",
         ],
+    );
+    // More than half of the balance is maintenance margin: doubled brackets take the rest.
+    let order = r#"{"order":{"symbol":"BTCUSDT","side":"BUY","type":"MARKET","quantity":"12"}}"#;
+    let names = explained_names(&explained(&daemon, order));
+    all_in(
+        &names,
+        &["stress brackets_doubled marginRatio", "findings STRESS"],
     );
     // At 20x the ticket is less than a 10 % fall: what goes beyond it is a figure of the rule.
     let order = r#"{"order":{"symbol":"BTCUSDT","side":"BUY","type":"MARKET","quantity":"1.2"}}"#;

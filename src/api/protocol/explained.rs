@@ -159,12 +159,22 @@ impl<'a> Sheet<'a> {
         }
         let twin = formulas::TWIN;
         figures.extend(filled("isolatedTwin", &twin, &|name| at(self.answer, name)));
+        for scenario in self.scenarios() {
+            let of = format!("stress {}", scenario["name"].as_str().unwrap_or_default());
+            let value = |name: &str| at(scenario, name);
+            figures.extend(filled(&of, &formulas::STRESS, &value));
+        }
         figures.extend(
             findings(self.answer)
                 .iter()
                 .filter_map(|f| self.of_finding(f)),
         );
         figures
+    }
+
+    fn scenarios(&self) -> &'a [Value] {
+        let scenarios = self.answer["stress"].as_array();
+        scenarios.map_or(&[], Vec::as_slice)
     }
 
     fn of_leg(&self, leg: &Leg<'_>) -> Vec<ExplainedFigure<'static>> {
@@ -281,6 +291,7 @@ impl<'a> Sheet<'a> {
         let code = code_of(finding)?;
         match code {
             Code::Spill => self.of_spill(finding),
+            Code::Stress => self.of_stress(finding),
             Code::LiquidationDistance => self
                 .of_account_finding(code, finding)
                 .or_else(|| self.of_isolated_distance(finding)),
@@ -309,6 +320,20 @@ impl<'a> Sheet<'a> {
         };
         let text = formulas::SPILL.replace('@', &leg.name);
         explained_figure("findings", name, [text], &value)
+    }
+
+    /// The scenario that the finding is about; one in which nothing is left has no ratio.
+    fn of_stress(&self, finding: &Value) -> Option<ExplainedFigure<'static>> {
+        let judged = number(&finding["value"])?;
+        let mut scenarios = self.scenarios().iter();
+        let scenario = scenarios.find(|scenario| {
+            scenario["survives"] == false
+                && scenario["required"] == finding["level"]
+                && at(scenario, "marginRatio") == Some(judged)
+        })?;
+        let mut figure = filled("findings", &formulas::STRESS, &|name| at(scenario, name))?;
+        figure.figure = Cow::Borrowed(Code::Stress.name());
+        Some(figure)
     }
 
     /// The distance of the isolated position that the finding is about.

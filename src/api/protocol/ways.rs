@@ -92,6 +92,11 @@ pub struct Stress<'a> {
     pub name: Cow<'a, str>,
     /// `warn` or `reject` when it must be survived; `null` when it is only shown.
     pub required: Option<Cow<'a, str>>,
+    /// Margin balance of the pool then.
+    pub margin_balance: Figure,
+    /// Maintenance margin of the pool then.
+    #[serde(rename = "maintMargin")]
+    pub maintenance_margin: Figure,
     /// Maintenance ÷ margin balance then; `null` when nothing is left.
     pub margin_ratio: Figure,
     /// What the pool loses: all of its margin balance where it is liquidated; negative when it gains.
@@ -247,6 +252,8 @@ impl<'a> From<&'a StressOutcome> for Stress<'a> {
         Self {
             name: Cow::Borrowed(&outcome.name),
             required: outcome.required.map(|level| Cow::Borrowed(level.name())),
+            margin_balance: Figure::money(outcome.margin_balance),
+            maintenance_margin: Figure::money(outcome.maintenance_margin),
             margin_ratio: outcome.margin_ratio.map_or(Figure::NONE, Figure::fraction),
             loss: outcome.loss.map_or(Figure::NONE, Figure::money),
             survives: outcome.survives,
