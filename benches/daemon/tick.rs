@@ -12,6 +12,7 @@ use crossguard::exchange::{self, Credentials, Environment};
 use crossguard::scenario::Scenario;
 use crossguard::sim::{self, Sim};
 use rustix::net::{RecvFlags, recv};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use tokio_tungstenite::tungstenite::{Message, accept_hdr};
 use tokio_util::sync::CancellationToken;
@@ -59,12 +60,22 @@ fn run(course: &Course<'_>, target: Option<f64>) -> Vec<Row> {
     for _ in 0..100 {
         feed.tick();
     }
-    let mut relay = Relay::new(&guard, feed.frame_bytes, feed.line_bytes);
+    let sizes = Sizes {
+        frame: feed.frame_bytes,
+        line: feed.line_bytes,
+    };
+    let mut relay = Relay::new(&guard, "relay.sock", sizes, pass_on);
+    let mut handover = Relay::new(&guard, "handover.sock", sizes, hand_over);
     let mut lanes = [
         Lane {
             name: "relay",
             target: None,
             once: Box::new(|| timed(|| relay.pass())),
+        },
+        Lane {
+            name: "relay over two threads",
+            target: None,
+            once: Box::new(|| timed(|| handover.pass())),
         },
         Lane {
             name: "guard",
@@ -259,6 +270,13 @@ fn frame(cents: i64, event_ms: i64) -> Vec<u8> {
     frame
 }
 
+/// How many bytes a frame and a line have.
+#[derive(Clone, Copy)]
+struct Sizes {
+    frame: usize,
+    line: usize,
+}
+
 /// Reads as many bytes and writes as many as the line has.
 struct Relay {
     frames: TcpStream,
@@ -268,23 +286,27 @@ struct Relay {
 }
 
 impl Relay {
-    fn new(guard: &Guard, frame_bytes: usize, line_bytes: usize) -> Self {
+    fn new(
+        guard: &Guard,
+        name: &str,
+        sizes: Sizes,
+        work: fn(TcpStream, UnixStream, Sizes),
+    ) -> Self {
         let inward = TcpListener::bind("127.0.0.1:0").unwrap();
-        let path = guard.folder.path().join("relay.sock");
+        let path = guard.folder.path().join(name);
         let outward = UnixListener::bind(&path).unwrap();
         let frames = TcpStream::connect(inward.local_addr().unwrap()).unwrap();
         frames.set_nodelay(true).unwrap();
         std::thread::spawn(move || {
-            let (mut frames, _) = inward.accept().unwrap();
-            let (mut lines, _) = outward.accept().unwrap();
-            let (mut frame, line) = (vec![0; frame_bytes], vec![b'x'; line_bytes]);
-            while frames.read_exact(&mut frame).is_ok() && lines.write_all(&line).is_ok() {}
+            let (frames, _) = inward.accept().unwrap();
+            let (lines, _) = outward.accept().unwrap();
+            work(frames, lines, sizes);
         });
         Self {
             frames,
             lines: UnixStream::connect(path).unwrap(),
-            frame: vec![b'x'; frame_bytes],
-            line: vec![0; line_bytes],
+            frame: vec![b'x'; sizes.frame],
+            line: vec![0; sizes.line],
         }
     }
 
@@ -292,4 +314,38 @@ impl Relay {
         self.frames.write_all(&self.frame).unwrap();
         self.lines.read_exact(&mut self.line).unwrap();
     }
+}
+
+/// One thread that waits for bytes and writes bytes.
+fn pass_on(mut frames: TcpStream, mut lines: UnixStream, sizes: Sizes) {
+    let (mut frame, line) = (vec![0; sizes.frame], vec![b'x'; sizes.line]);
+    while frames.read_exact(&mut frame).is_ok() && lines.write_all(&line).is_ok() {}
+}
+
+/// Two runtimes on a thread each, as the daemon has them, and nothing else: what it costs at least that
+/// one of them listens to the exchange and the other to subscribers.
+fn hand_over(frames: TcpStream, lines: UnixStream, sizes: Sizes) {
+    frames.set_nonblocking(true).unwrap();
+    lines.set_nonblocking(true).unwrap();
+    let bell = std::sync::Arc::new(tokio::sync::Notify::new());
+    let rung = bell.clone();
+    std::thread::spawn(move || {
+        runtime().block_on(async {
+            let mut frames = tokio::net::TcpStream::from_std(frames).unwrap();
+            let mut frame = vec![0; sizes.frame];
+            while frames.read_exact(&mut frame).await.is_ok() {
+                bell.notify_one();
+            }
+        });
+    });
+    runtime().block_on(async {
+        let mut lines = tokio::net::UnixStream::from_std(lines).unwrap();
+        let line = vec![b'x'; sizes.line];
+        loop {
+            rung.notified().await;
+            if lines.write_all(&line).await.is_err() {
+                return;
+            }
+        }
+    });
 }
