@@ -10,6 +10,7 @@ mod truth;
 
 use super::event::{CollateralUpdate, Event, MarkUpdate};
 use super::plane::Reading;
+use super::view::Unsupported;
 use super::{Change, Mirror, Notice};
 use crate::clock::Now;
 use crate::margin::account::{AssetMode, Symbol};
@@ -108,7 +109,12 @@ impl Mirror {
             }
             Event::AccountConfig(read) => self.account_config(&read, change),
             Event::SymbolSettings(read) => self.symbol_settings(&read, change),
-            Event::AccountTruth(read) => self.account_truth(&read, now, change),
+            Event::AccountTruth(read) => {
+                if self.unsupported() == Some(Unsupported::PortfolioMargin) {
+                    self.lift_refusal(change);
+                }
+                self.account_truth(&read, now, change);
+            }
             Event::OrdersTruth(read) => self.orders_truth(&read, now, change),
             Event::BracketCoefficients(rows) => self.bracket_coefficients(rows),
             Event::Brackets(read) => self.brackets(read, change),
@@ -119,8 +125,10 @@ impl Mirror {
             }
             Event::ClockOffset(offset) => self.clock_offset = Some(offset),
             Event::KeyAccepted { at } => {
-                if self.key_refusal.take().is_some() {
-                    change.notices.push(Notice::KeyAccepted);
+                // That some call was answered does not make the account one that is modelled: only
+                // that it is read does.
+                if self.unsupported() != Some(Unsupported::PortfolioMargin) {
+                    self.lift_refusal(change);
                 }
                 self.readings.key = Some(Reading { asked: at });
             }
@@ -131,6 +139,12 @@ impl Mirror {
                 self.key_refusal = Some(refusal);
             }
             Event::KeyPermissions(permissions) => self.key_permissions = Some(permissions),
+        }
+    }
+
+    fn lift_refusal(&mut self, change: &mut Change) {
+        if self.key_refusal.take().is_some() {
+            change.notices.push(Notice::KeyAccepted);
         }
     }
 
