@@ -266,6 +266,7 @@ impl Chain {
         let (spine, ends) = spine(in_force, 1, false, clock.clone(), listener);
         let stop = CancellationToken::new();
         tokio::spawn(spine.run(stop.clone()));
+        tokio::spawn(ends.beat.keep(stop.clone()));
         let options = exchange::Options {
             environment: Environment::Custom {
                 rest: to.rest,

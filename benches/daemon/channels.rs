@@ -34,7 +34,7 @@ pub(crate) fn rows() -> Vec<Row> {
     let _pinned = OneCpu::take();
     let guard = Guard::start();
     for event in account::opening(guard.clock.now(), HELD, HELD) {
-        guard.ends.exchange.event(event).unwrap();
+        guard.exchange.event(event).unwrap();
     }
     refresh(&guard);
     let mut client = Client::new(&guard, r#","dryRun":true,"brief":true"#);

@@ -39,7 +39,7 @@ pub(crate) fn rows() -> Vec<Row> {
 fn run(course: &Course<'_>, has_targets: bool) -> Vec<Row> {
     let guard = Guard::start();
     for event in account::opening(guard.clock.now(), HELD, HELD) {
-        guard.ends.exchange.event(event).unwrap();
+        guard.exchange.event(event).unwrap();
     }
     refresh(&guard);
     let runtime = tokio::runtime::Builder::new_current_thread();
@@ -51,13 +51,13 @@ fn run(course: &Course<'_>, has_targets: bool) -> Vec<Row> {
     recorded.exchange();
     let promised = recorded.answer()["decisionId"].as_str().unwrap().to_owned();
     { &runtime }
-        .block_on(guard.ends.handle.release(promised))
+        .block_on(guard.handle.release(promised))
         .unwrap();
     let mut echo = Echo::new(guard.folder.path(), brief.request.len(), brief.reply.len());
     full.exchange();
     let mut long_echo = Echo::new(guard.folder.path(), full.request.len(), full.reply.len());
     let target = |most: f64| Some(most).filter(|_| has_targets);
-    let handle = &guard.ends.handle;
+    let handle = &guard.handle;
     let mut late = 0_usize;
     let mut lanes = [
         Lane {
@@ -110,13 +110,10 @@ fn run(course: &Course<'_>, has_targets: bool) -> Vec<Row> {
 pub(crate) fn refresh(guard: &Guard) {
     let at = guard.clock.now();
     for event in account::reads(at, HELD, HELD) {
-        guard.ends.exchange.event(event).unwrap();
+        guard.exchange.event(event).unwrap();
     }
     for index in 0..HELD {
-        guard
-            .ends
-            .exchange
-            .mark(account::mark(index, 100, at.wall_ms));
+        guard.exchange.mark(account::mark(index, 100, at.wall_ms));
     }
 }
 

@@ -12,17 +12,21 @@ use crossguard::api::server::{CheckObserver, Parts, serve};
 use crossguard::api::socket::{BoundSocket, CHECK_MODE};
 use crossguard::clock::Clock;
 use crossguard::daemon::core::PolicyInForce;
-use crossguard::daemon::{Ends, GuardHandle, memory, spine};
+use crossguard::daemon::{Ends, Exchange, GuardHandle, memory, spine};
+use crossguard::exchange::Demand;
 use crossguard::guard::policy::Policy;
 use crossguard::journal::{self, Journal, Kind, Record};
 use crossguard::telemetry::Metrics;
 use tempfile::TempDir;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// A running guard without an exchange of its own.
 pub(crate) struct Guard {
     pub(crate) folder: TempDir,
-    pub(crate) ends: Ends,
+    pub(crate) handle: GuardHandle,
+    pub(crate) exchange: Arc<Exchange>,
+    pub(crate) demand: watch::Receiver<Demand>,
     pub(crate) clock: Clock,
     shutdown: CancellationToken,
     thread: Option<JoinHandle<()>>,
@@ -60,9 +64,23 @@ impl Guard {
                 ended.unwrap();
             });
         });
+        let Ends {
+            handle,
+            exchange,
+            demand,
+            beat,
+        } = started.recv().unwrap();
+        // As in the daemon, on another thread than the spine's.
+        let beating = beat.keep(shutdown.clone());
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread();
+            { runtime }.enable_all().build().unwrap().block_on(beating);
+        });
         Self {
             folder,
-            ends: started.recv().unwrap(),
+            handle,
+            exchange,
+            demand,
             clock,
             shutdown,
             thread: Some(thread),

@@ -3,7 +3,8 @@
 //! `cargo bench --bench daemon [-- check|channels|tick|idle|all]`; without an argument `check` and `tick`.
 //! Every lane of a race takes its turn in every round; what is printed is the median of the rounds'
 //! ratios with its quartiles. Absolute times drift from run to run. A missed target is printed and
-//! never fails the run.
+//! never fails the run. `CROSSGUARD_BENCH_LANES="brief dry run"` leaves all lanes out but the first and
+//! those it names.
 
 #![allow(clippy::unwrap_used, reason = "a bench fails by panicking")]
 #![expect(

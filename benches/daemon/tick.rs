@@ -135,7 +135,7 @@ impl Market {
             without_key: String::new(),
             extra_roots: None,
         };
-        let (sink, demand) = (guard.ends.exchange.clone(), guard.ends.demand.clone());
+        let (sink, demand) = (guard.exchange.clone(), guard.demand.clone());
         let of_client = stop.clone();
         std::thread::spawn(move || {
             runtime().block_on(exchange::run(options, sink, demand, of_client));

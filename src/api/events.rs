@@ -11,26 +11,44 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use hyper::body::Bytes;
 use serde::Serialize;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
-use super::protocol::notice::{AccountEvent, AlertEvent, LaggedEvent, StateEvent};
+use super::protocol::notice::{AlertEvent, LaggedEvent, StateEvent};
 use super::protocol::pool::PoolFigures;
+use super::protocol::pool_event::write_account_event;
 use crate::clock::Clock;
-use crate::daemon::Audience;
 use crate::daemon::core::Core;
 use crate::daemon::report::PoolReport;
+use crate::daemon::{Audience, BEAT_MS};
 use crate::exchange::Note;
 use crate::mirror::Notice;
 
 /// Events that are kept for those who resume.
 pub const RING_EVENTS_MAX: usize = 1_024;
 
-/// For how many spine ticks (about 100 ms each) after the last subscriber left events are still
-/// kept for its return: ten minutes.
-const LINGER_TICKS: u32 = 6_000;
+/// For how long after the last subscriber left events are still kept for its return.
+const LINGER_TICKS: u32 = ticks_in(Duration::from_secs(600));
+
+/// How often a subscriber that hears nothing is shown that the line is alive.
+pub const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// What it is shown: a comment.
+const ALIVE: &[u8] = b": alive\n\n";
+
+/// Time as the spine's ticks count it.
+#[expect(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    reason = "a constant of a few thousand"
+)]
+const fn ticks_in(time: Duration) -> u32 {
+    (time.as_millis() / BEAT_MS as u128) as u32
+}
 
 /// The kinds of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,13 +98,26 @@ struct Ring {
     next_id: u64,
     /// The first number from which on nothing was left out.
     complete_from: u64,
+    /// Subscribers that have heard everything there is.
+    waiting: Vec<Waker>,
+}
+
+impl Ring {
+    /// Lets everybody look who waits.
+    fn wake(&mut self) {
+        for waker in self.waiting.drain(..) {
+            waker.wake();
+        }
+    }
 }
 
 #[derive(Debug)]
 struct Shared {
     ring: Mutex<Ring>,
-    newest: watch::Sender<u64>,
     subscribers: AtomicUsize,
+    /// Ticks of the spine since the start.
+    ticks: AtomicU32,
+    second: Notify,
     /// Ticks left during which events are kept although nobody is there.
     linger: AtomicU32,
 }
@@ -105,11 +136,13 @@ impl Hub {
             frames: VecDeque::new(),
             next_id: first,
             complete_from: first,
+            waiting: Vec::new(),
         };
         Self(Arc::new(Shared {
             ring: Mutex::new(ring),
-            newest: watch::Sender::new(0),
             subscribers: AtomicUsize::new(0),
+            ticks: AtomicU32::new(0),
+            second: Notify::new(),
             linger: AtomicU32::new(0),
         }))
     }
@@ -132,14 +165,18 @@ impl Hub {
 
     /// Puts an event into the ring if anybody may want it. The data is made only then.
     pub fn publish<T: Serialize>(&self, kind: EventKind, data: impl FnOnce() -> T) {
+        self.publish_json(kind, |out| serde_json::to_writer(out, &data()).ok());
+    }
+
+    /// The same with data that is written by hand.
+    fn publish_json(&self, kind: EventKind, data: impl FnOnce(&mut Vec<u8>) -> Option<()>) {
         if !self.is_wanted() {
             self.skip();
             return;
         }
-        let data = data();
         let mut ring = self.ring();
         let id = ring.next_id;
-        let Some(frame) = frame(Some(id), kind, &data) else {
+        let Some(frame) = frame(Some(id), kind, data) else {
             return;
         };
         ring.next_id = id.saturating_add(1);
@@ -147,8 +184,7 @@ impl Hub {
             ring.frames.pop_front();
         }
         ring.frames.push_back((id, frame));
-        drop(ring);
-        self.0.newest.send_replace(id);
+        ring.wake();
     }
 
     /// Leaves an event out: whoever resumes from before it is told that something is missing.
@@ -161,8 +197,15 @@ impl Hub {
         }
     }
 
-    /// A tick of the spine passed.
+    /// A tick of the spine passed. Nobody here has a timer of their own: the thread would arm it anew
+    /// with everything it hears.
     fn tick(&self) {
+        const SECOND: u32 = ticks_in(Duration::from_secs(1));
+        let ticks = self.0.ticks.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        if ticks.is_multiple_of(SECOND) {
+            self.0.second.notify_one();
+            self.ring().wake();
+        }
         if self.is_heard() {
             self.0.linger.store(LINGER_TICKS, Ordering::Relaxed);
         } else {
@@ -173,6 +216,11 @@ impl Hub {
         }
     }
 
+    /// Until about a second has passed since this was last waited for. One may wait at a time.
+    pub(super) async fn second(&self) {
+        self.0.second.notified().await;
+    }
+
     /// Listens from now on, or from after the event with this number.
     #[must_use]
     pub fn subscribe(&self, after: Option<u64>) -> Subscription {
@@ -180,7 +228,7 @@ impl Hub {
         let next = self.ring().next_id;
         Subscription {
             hub: self.clone(),
-            newest: self.0.newest.subscribe(),
+            heard: self.0.ticks.load(Ordering::Relaxed),
             // A number beyond ours is not ours: all that there is is then new.
             next: match after {
                 None => next,
@@ -195,47 +243,36 @@ impl Hub {
 #[derive(Debug)]
 pub struct Subscription {
     hub: Hub,
-    newest: watch::Receiver<u64>,
+    /// The tick at which it last heard something.
+    heard: u32,
     next: u64,
 }
 
 impl Subscription {
-    /// The next frames, as many as are there at once; `None` when the hub is gone.
-    pub async fn next(&mut self) -> Option<Bytes> {
-        loop {
-            if let Some(frames) = self.take() {
-                return Some(frames);
-            }
-            self.newest.changed().await.ok()?;
-        }
+    /// The next frames, as many as are there at once.
+    pub async fn next(&mut self) -> Bytes {
+        std::future::poll_fn(|context| self.poll_next(context)).await
     }
 
-    fn take(&mut self) -> Option<Bytes> {
-        self.newest.mark_unchanged();
-        let ring = self.hub.ring();
-        if self.next >= ring.next_id {
-            return None;
+    /// The next frames, as many as are there at once, or a comment when there were none for
+    /// [`HEARTBEAT`].
+    pub(super) fn poll_next(&mut self, context: &Context<'_>) -> Poll<Bytes> {
+        const SILENCE: u32 = ticks_in(HEARTBEAT);
+        let mut ring = self.hub.ring();
+        let ticks = self.hub.0.ticks.load(Ordering::Relaxed);
+        if let Some(frames) = take(&ring, &mut self.next) {
+            self.heard = ticks;
+            return Poll::Ready(frames);
         }
-        let oldest = ring.frames.front().map_or(ring.next_id, |(id, _)| *id);
-        if self.next < oldest {
-            let missed =
-                (ring.complete_from <= self.next).then(|| oldest.saturating_sub(self.next));
-            self.next = oldest;
-            return frame(None, EventKind::Lagged, &LaggedEvent { missed });
+        if ticks.wrapping_sub(self.heard) >= SILENCE {
+            self.heard = ticks;
+            return Poll::Ready(Bytes::from_static(ALIVE));
         }
-        let skip = usize::try_from(self.next.saturating_sub(oldest)).unwrap_or(usize::MAX);
-        let mut fresh = ring.frames.iter().skip(skip);
-        let first = fresh.next()?;
-        self.next = ring.next_id;
-        let Some(second) = fresh.next() else {
-            return Some(first.1.clone());
-        };
-        let mut together = Vec::from(first.1.as_ref());
-        together.extend_from_slice(&second.1);
-        for (_, frame) in fresh {
-            together.extend_from_slice(frame);
+        let waker = context.waker();
+        if !ring.waiting.iter().any(|known| known.will_wake(waker)) {
+            ring.waiting.push(waker.clone());
         }
-        Some(together.into())
+        Poll::Pending
     }
 }
 
@@ -246,11 +283,43 @@ impl Drop for Subscription {
     }
 }
 
+/// All frames from this number on, and the number after them.
+fn take(ring: &Ring, next: &mut u64) -> Option<Bytes> {
+    if *next >= ring.next_id {
+        return None;
+    }
+    let oldest = ring.frames.front().map_or(ring.next_id, |(id, _)| *id);
+    if *next < oldest {
+        let missed = (ring.complete_from <= *next).then(|| oldest.saturating_sub(*next));
+        *next = oldest;
+        return frame(None, EventKind::Lagged, |out| {
+            serde_json::to_writer(out, &LaggedEvent { missed }).ok()
+        });
+    }
+    let skip = usize::try_from(next.saturating_sub(oldest)).unwrap_or(usize::MAX);
+    let mut fresh = ring.frames.iter().skip(skip);
+    let first = fresh.next()?;
+    *next = ring.next_id;
+    let Some(second) = fresh.next() else {
+        return Some(first.1.clone());
+    };
+    let mut together = Vec::from(first.1.as_ref());
+    together.extend_from_slice(&second.1);
+    for (_, frame) in fresh {
+        together.extend_from_slice(frame);
+    }
+    Some(together.into())
+}
+
 /// Room that most events fit into, in bytes.
 const FRAME_BYTES: usize = 1_024;
 
 /// One server-sent event: JSON on one line needs no further framing.
-fn frame<T: Serialize>(id: Option<u64>, kind: EventKind, data: &T) -> Option<Bytes> {
+fn frame(
+    id: Option<u64>,
+    kind: EventKind,
+    data: impl FnOnce(&mut Vec<u8>) -> Option<()>,
+) -> Option<Bytes> {
     let mut bytes = Vec::with_capacity(FRAME_BYTES);
     if let Some(id) = id {
         bytes.extend_from_slice(b"id: ");
@@ -260,7 +329,7 @@ fn frame<T: Serialize>(id: Option<u64>, kind: EventKind, data: &T) -> Option<Byt
     bytes.extend_from_slice(b"event: ");
     bytes.extend_from_slice(kind.name().as_bytes());
     bytes.extend_from_slice(b"\ndata: ");
-    serde_json::to_writer(&mut bytes, data).ok()?;
+    data(&mut bytes)?;
     bytes.extend_from_slice(b"\n\n");
     Some(bytes.into())
 }
@@ -283,8 +352,8 @@ impl Audience for Door {
     }
 
     fn figures(&mut self, pools: &[PoolReport]) {
-        self.0.publish(EventKind::Account, || AccountEvent {
-            pools: pools.iter().map(PoolFigures::from).collect(),
+        self.0.publish_json(EventKind::Account, |out| {
+            write_account_event(pools.iter().map(PoolFigures::from), out)
         });
     }
 
@@ -328,13 +397,13 @@ mod tests {
         let hub = Hub::new(1);
         let mut listener = hub.subscribe(None);
         publish(&hub, 7);
-        let first = text(&listener.next().await.unwrap());
+        let first = text(&listener.next().await);
         assert_eq!(first, "id: 1\nevent: state\ndata: 7\n\n");
         publish(&hub, 8);
         publish(&hub, 9);
-        let both = text(&listener.next().await.unwrap());
+        let both = text(&listener.next().await);
         assert_eq!(both.matches("event: state").count(), 2);
-        assert!(listener.take().is_none());
+        assert!(take(&hub.ring(), &mut listener.next).is_none());
     }
 
     #[tokio::test]
@@ -342,11 +411,11 @@ mod tests {
         let hub = Hub::new(1);
         let mut listener = hub.subscribe(None);
         publish(&hub, 1);
-        listener.next().await.unwrap();
+        listener.next().await;
         drop(listener);
         publish(&hub, 2);
         let mut again = hub.subscribe(Some(1));
-        assert!(text(&again.next().await.unwrap()).starts_with("id: 2\n"));
+        assert!(text(&again.next().await).starts_with("id: 2\n"));
     }
 
     #[tokio::test]
@@ -356,9 +425,9 @@ mod tests {
         for value in 0..2_000 {
             publish(&hub, value);
         }
-        let lagged = text(&listener.next().await.unwrap());
+        let lagged = text(&listener.next().await);
         assert_eq!(lagged, "event: lagged\ndata: {\"missed\":976}\n\n");
-        let rest = text(&listener.next().await.unwrap());
+        let rest = text(&listener.next().await);
         assert_eq!(rest.matches("event: state").count(), RING_EVENTS_MAX);
         assert!(rest.starts_with("id: 977\n"));
     }
@@ -368,7 +437,7 @@ mod tests {
         let hub = Hub::new(1);
         let mut listener = hub.subscribe(None);
         publish(&hub, 1);
-        listener.next().await.unwrap();
+        listener.next().await;
         drop(listener);
         for _ in 0..LINGER_TICKS {
             hub.tick();
@@ -376,8 +445,35 @@ mod tests {
         assert!(!hub.is_wanted());
         publish(&hub, 2);
         let mut again = hub.subscribe(Some(1));
-        let lagged = text(&again.next().await.unwrap());
+        let lagged = text(&again.next().await);
         assert_eq!(lagged, "event: lagged\ndata: {\"missed\":null}\n\n");
+    }
+
+    #[tokio::test]
+    async fn who_hears_nothing_is_shown_that_the_line_is_alive() {
+        let hub = Hub::new(1);
+        let mut listener = hub.subscribe(None);
+        let silence = ticks_in(HEARTBEAT);
+        let listening = tokio::spawn(async move {
+            let alive = listener.next().await;
+            (alive, listener.next().await)
+        });
+        tokio::task::yield_now().await;
+        for _ in 0..silence {
+            hub.tick();
+        }
+        tokio::task::yield_now().await;
+        for _ in 1..silence {
+            hub.tick();
+            tokio::task::yield_now().await;
+        }
+        publish(&hub, 7);
+        let (alive, event) = listening.await.unwrap();
+        assert_eq!(text(&alive), ": alive\n\n");
+        assert!(
+            text(&event).starts_with("id: 1\n"),
+            "and then nothing too early"
+        );
     }
 
     #[test]
@@ -393,9 +489,9 @@ mod tests {
         publish(&hub, 1);
         for other in [12, 5_000] {
             let mut late = hub.subscribe(Some(other));
-            let lagged = text(&late.next().await.unwrap());
+            let lagged = text(&late.next().await);
             assert!(lagged.starts_with("event: lagged"), "{lagged}");
-            assert!(text(&late.next().await.unwrap()).starts_with("id: 1000\n"));
+            assert!(text(&late.next().await).starts_with("id: 1000\n"));
         }
         drop(first);
     }

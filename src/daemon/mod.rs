@@ -5,6 +5,7 @@
 //! Must not know: HTTP, wire names, margin formulas, limits. It carries questions to the guard and
 //! answers to whoever asked.
 
+mod beat;
 pub mod core;
 pub mod handle;
 pub mod memory;
@@ -12,5 +13,6 @@ pub mod report;
 mod shell;
 pub mod systemd;
 
+pub use beat::{BEAT_MS, Beat};
 pub use handle::{Asked, Fares, GuardGone, GuardHandle};
 pub use shell::{Audience, Ends, Exchange, Spine, spine};

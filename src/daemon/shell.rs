@@ -8,11 +8,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::beat::{Beat, Due};
 use super::core::{Core, Input, Output, PolicyInForce, Reads};
 use super::handle::{GuardHandle, Message, QUEUE_MAX};
 use super::report::{Answer, PoolReport};
@@ -35,9 +35,6 @@ const EVENTS_AT_ONCE: usize = 512;
 
 /// Most facts for the metrics that are taken in one turn.
 const NOTES_AT_ONCE: usize = 64;
-
-/// How often time passes for the core, in milliseconds.
-const TICK_MS: u64 = 100;
 
 /// Who listens to the spine. Called on the spine's thread: it must not block.
 pub trait Audience: Send {
@@ -63,8 +60,8 @@ pub trait Audience: Send {
     fn tick(&mut self, core: &Core, clock: &Clock);
 }
 
-/// What the exchange client writes into. One bell for all of it: the spine looks at every queue when
-/// it rings, and listens to nothing else of the exchange.
+/// What the exchange client writes into. One bell for all of it, and for the passing of time: the spine
+/// looks at every queue when it rings.
 #[derive(Debug)]
 pub struct Exchange {
     events: mpsc::Sender<Event>,
@@ -139,6 +136,8 @@ pub struct Spine {
     /// Marks on their way from the queue to the core; empty between two steps.
     marks_in_hand: Vec<MarkUpdate>,
     bell: Arc<Notify>,
+    due: Due,
+    watchdog: Watchdog,
     demand: watch::Sender<Demand>,
     audience: Box<dyn Audience>,
     replies: BTreeMap<u64, oneshot::Sender<Box<Answer>>>,
@@ -153,6 +152,8 @@ pub struct Ends {
     pub exchange: Arc<Exchange>,
     /// For the exchange client to read what is wanted.
     pub demand: watch::Receiver<Demand>,
+    /// Without it no time passes for the spine.
+    pub beat: Beat,
 }
 
 /// Builds a spine and the ends that others hold.
@@ -179,6 +180,7 @@ pub fn spine(
         marks: marks.clone(),
         bell: Arc::clone(&bell),
     });
+    let (beat, due) = Beat::new(Arc::clone(&bell));
     let spine = Spine {
         core: Core::new(in_force, seed),
         clock,
@@ -188,6 +190,8 @@ pub fn spine(
         marks,
         marks_in_hand: Vec::new(),
         bell,
+        due,
+        watchdog: Watchdog::from_environment(),
         demand: demand_sender,
         audience,
         replies: BTreeMap::new(),
@@ -202,6 +206,7 @@ pub fn spine(
             handle,
             exchange,
             demand,
+            beat,
         },
     )
 }
@@ -214,9 +219,6 @@ impl Spine {
 
     /// Serves until shutdown or until no door is left.
     pub async fn run(mut self, shutdown: CancellationToken) {
-        let mut ticks = tokio::time::interval(Duration::from_millis(TICK_MS));
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut watchdog = Watchdog::from_environment();
         let mut stopped = std::pin::pin!(shutdown.cancelled());
         loop {
             tokio::select! {
@@ -227,17 +229,12 @@ impl Spine {
                     Some(message) => self.serve(message),
                     None => return,
                 },
-                _ = ticks.tick() => {
-                    self.step(Input::Tick, self.clock.now());
-                    self.audience.tick(&self.core, &self.clock);
-                    watchdog.feed(&self.clock);
-                }
             }
         }
     }
 
-    /// What the exchange told: account and orders, then marks, then facts for the metrics. What is too
-    /// much for one turn rings the bell again.
+    /// What the exchange told: account and orders, then marks, then facts for the metrics; and that time
+    /// passed. What is too much for one turn rings the bell again.
     fn listen(&mut self) {
         let more = self.take_events();
         self.take_marks();
@@ -249,6 +246,11 @@ impl Spine {
         }
         if more || !self.notes.is_empty() {
             self.bell.notify_one();
+        }
+        if self.due.take() {
+            self.step(Input::Tick, self.clock.now());
+            self.audience.tick(&self.core, &self.clock);
+            self.watchdog.feed(&self.clock);
         }
     }
 

@@ -12,6 +12,7 @@
 mod exact;
 mod text;
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use rust_decimal::Decimal;
@@ -20,7 +21,7 @@ pub use exact::{
     ArithmeticError, PRINTED_DECIMALS, QUOTIENT_DECIMALS, QUOTIENT_NOISE_DECIMALS, cut,
     cut_quotient, exact_add, exact_mul, exact_sub, money_mul, quotient, round,
 };
-use exact::{divide_narrow, negate, ratio_narrow};
+use exact::{divide_narrow, negate, order, ratio_narrow};
 pub(in crate::margin) use exact::{divided, power, product};
 pub use text::{NUMBER_LENGTH_MAX, NumberError, parse};
 
@@ -28,8 +29,20 @@ pub use text::{NUMBER_LENGTH_MAX, NumberError, parse};
 macro_rules! dimension {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
+        #[derive(Clone, Copy, PartialEq, Eq, Default, Hash)]
         pub struct $name(Decimal);
+
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                Some(self.cmp(other))
+            }
+        }
+
+        impl Ord for $name {
+            fn cmp(&self, other: &Self) -> Ordering {
+                order(self.0, other.0)
+            }
+        }
 
         impl $name {
             /// Nothing.

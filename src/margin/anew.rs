@@ -183,8 +183,7 @@ impl Sums {
             return Ok(());
         }
         let figures = Contribution::of(state, mode)?;
-        let rest = self.rest.take().unwrap_or_default();
-        self.rest = Some(Box::new(rest.plus(&figures)?));
+        self.rest.get_or_insert_default().add(&figures)?;
         Ok(())
     }
 

@@ -276,11 +276,40 @@ impl Book {
 
     /// Takes a mark. Nothing but the price changes while the symbol is idle.
     pub fn set_mark(&mut self, id: SymbolId, mark: Option<MarkPrice>) {
-        match self.entry_mut(id) {
-            Some(entry) if entry.state.is_idle() => entry.state.mark = mark,
-            Some(_) => self.change(id, |state| state.mark = mark),
-            None => {}
+        let Some(entry) = self.entry_mut(id) else {
+            return;
+        };
+        if entry.state.is_idle() {
+            entry.state.mark = mark;
+        } else if !self.follow_mark(id, mark) {
+            self.change(id, |state| state.mark = mark);
         }
+    }
+
+    /// The way of nearly every mark: everything is known before and after, and the pool's sums move by
+    /// the difference. False when it must go the long way.
+    fn follow_mark(&mut self, id: SymbolId, mark: Option<MarkPrice>) -> bool {
+        let Some(entry) = self.entries.get_mut(id.index()) else {
+            return false;
+        };
+        let pool = entry.state.margin_asset.as_ref();
+        let Some(pool) = pool.and_then(|asset| self.pools.get_mut(asset)) else {
+            return false;
+        };
+        if self.broken.is_some() || !pool.missing.is_empty() {
+            return false;
+        }
+        entry.state.mark = mark;
+        let Ok(figures) = Contribution::of(&entry.state, self.position_mode) else {
+            return false;
+        };
+        let moved = pool.replace(id, &entry.contribution, &figures);
+        entry.contribution = figures;
+        if let Err(error) = moved {
+            self.broken = Some(error);
+            self.rebuild();
+        }
+        true
     }
 
     /// The sums of an asset's pool.

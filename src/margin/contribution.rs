@@ -209,68 +209,105 @@ impl Contribution {
         Ok(())
     }
 
-    /// Adds another symbol's figures; the edges are the pool's affair and stay as they are.
+    /// Adds another symbol's figures; the edges are the pool's affair and stay as they are. After a
+    /// failure the figures are worth nothing.
     ///
     /// # Errors
     /// [`ArithmeticError`] when digits would be lost.
-    pub fn plus(&self, other: &Self) -> Result<Self, ArithmeticError> {
-        self.combined(other, |a, b| a.plus(b), |a, b| a.plus(b))
+    pub fn add(&mut self, other: &Self) -> Result<(), ArithmeticError> {
+        self.combine(other, Notional::plus, Amount::plus)
     }
 
-    /// Takes another symbol's figures out again.
+    /// Takes another symbol's figures out again. After a failure the figures are worth nothing.
     ///
     /// # Errors
     /// [`ArithmeticError`] when digits would be lost.
-    pub fn minus(&self, other: &Self) -> Result<Self, ArithmeticError> {
-        self.combined(other, |a, b| a.minus(b), |a, b| a.minus(b))
+    pub fn subtract(&mut self, other: &Self) -> Result<(), ArithmeticError> {
+        self.combine(other, Notional::minus, Amount::minus)
     }
 
-    fn combined(
-        &self,
+    /// Both together; see [`Self::add`].
+    ///
+    /// # Errors
+    /// [`ArithmeticError`] when digits would be lost.
+    pub fn plus(mut self, other: &Self) -> Result<Self, ArithmeticError> {
+        self.add(other)?;
+        Ok(self)
+    }
+
+    /// The one without the other; see [`Self::subtract`].
+    ///
+    /// # Errors
+    /// [`ArithmeticError`] when digits would be lost.
+    pub fn minus(mut self, other: &Self) -> Result<Self, ArithmeticError> {
+        self.subtract(other)?;
+        Ok(self)
+    }
+
+    fn combine(
+        &mut self,
         other: &Self,
         notional: impl Fn(Notional, Notional) -> Result<Notional, ArithmeticError>,
         money: impl Fn(Amount, Amount) -> Result<Amount, ArithmeticError>,
-    ) -> Result<Self, ArithmeticError> {
-        Ok(Self {
-            notional_net: notional(self.notional_net, other.notional_net)?,
-            notional_gross: notional(self.notional_gross, other.notional_gross)?,
-            unrealized_pnl: money(self.unrealized_pnl, other.unrealized_pnl)?,
-            maintenance_margin: money(self.maintenance_margin, other.maintenance_margin)?,
-            position_initial_margin: money(
-                self.position_initial_margin,
-                other.position_initial_margin,
-            )?,
-            open_order_initial_margin: money(
-                self.open_order_initial_margin,
-                other.open_order_initial_margin,
-            )?,
-            isolated_open_order_initial_margin: money(
-                self.isolated_open_order_initial_margin,
-                other.isolated_open_order_initial_margin,
-            )?,
-            isolated_wallet: money(self.isolated_wallet, other.isolated_wallet)?,
-            auto_added: AutoAdded {
-                wallet: money(self.auto_added.wallet, other.auto_added.wallet)?,
-                unrealized_pnl: money(
-                    self.auto_added.unrealized_pnl,
-                    other.auto_added.unrealized_pnl,
-                )?,
-                initial_margin: money(
-                    self.auto_added.initial_margin,
-                    other.auto_added.initial_margin,
-                )?,
-            },
-            slope: money(self.slope, other.slope)?,
-            slope_lowest: money(self.slope_lowest, other.slope_lowest)?,
-            slope_highest: money(self.slope_highest, other.slope_highest)?,
-            maintenance_amount: money(self.maintenance_amount, other.maintenance_amount)?,
-            maintenance_amount_highest: money(
-                self.maintenance_amount_highest,
-                other.maintenance_amount_highest,
-            )?,
-            edge_below: self.edge_below,
-            edge_above: self.edge_above,
-        })
+    ) -> Result<(), ArithmeticError> {
+        let Self {
+            notional_net,
+            notional_gross,
+            unrealized_pnl,
+            maintenance_margin,
+            position_initial_margin,
+            open_order_initial_margin,
+            isolated_open_order_initial_margin,
+            isolated_wallet,
+            auto_added,
+            slope,
+            slope_lowest,
+            slope_highest,
+            maintenance_amount,
+            maintenance_amount_highest,
+            edge_below: _,
+            edge_above: _,
+        } = other;
+        for (sum, part) in [
+            (&mut self.notional_net, notional_net),
+            (&mut self.notional_gross, notional_gross),
+        ] {
+            *sum = notional(*sum, *part)?;
+        }
+        for (sum, part) in [
+            (&mut self.unrealized_pnl, unrealized_pnl),
+            (&mut self.maintenance_margin, maintenance_margin),
+            (&mut self.position_initial_margin, position_initial_margin),
+            (
+                &mut self.open_order_initial_margin,
+                open_order_initial_margin,
+            ),
+            (
+                &mut self.isolated_open_order_initial_margin,
+                isolated_open_order_initial_margin,
+            ),
+            (&mut self.isolated_wallet, isolated_wallet),
+            (&mut self.auto_added.wallet, &auto_added.wallet),
+            (
+                &mut self.auto_added.unrealized_pnl,
+                &auto_added.unrealized_pnl,
+            ),
+            (
+                &mut self.auto_added.initial_margin,
+                &auto_added.initial_margin,
+            ),
+            (&mut self.slope, slope),
+            (&mut self.slope_lowest, slope_lowest),
+            (&mut self.slope_highest, slope_highest),
+            (&mut self.maintenance_amount, maintenance_amount),
+            (
+                &mut self.maintenance_amount_highest,
+                maintenance_amount_highest,
+            ),
+        ] {
+            *sum = money(*sum, *part)?;
+        }
+        Ok(())
     }
 }
 

@@ -100,42 +100,70 @@ impl Pool {
             || !self.missing.is_empty()
     }
 
+    /// Takes a symbol's figures in.
     pub(super) fn add(
         &mut self,
         id: SymbolId,
         figures: &Contribution,
     ) -> Result<(), ArithmeticError> {
-        self.sums = self.sums.plus(figures)?;
-        if figures.holds_crossed() {
-            self.fall.insert((figures.slope_lowest, id));
-            self.rise.insert((rise_bound(self.mode, figures)?, id));
-            self.size.insert((figures.notional_net.abs(), id));
-        }
-        if let Some(edge) = figures.edge_below {
-            self.edge_below.insert((edge, id));
-        }
-        if let Some(edge) = figures.edge_above {
-            self.edge_above.insert((edge, id));
-        }
-        Ok(())
+        self.replace(id, &Contribution::default(), figures)
     }
 
+    /// Takes a symbol's figures out again.
     pub(super) fn remove(
         &mut self,
         id: SymbolId,
         figures: &Contribution,
     ) -> Result<(), ArithmeticError> {
-        self.sums = self.sums.minus(figures)?;
-        self.fall.remove(&(figures.slope_lowest, id));
-        self.rise.remove(&(rise_bound(self.mode, figures)?, id));
-        self.size.remove(&(figures.notional_net.abs(), id));
-        if let Some(edge) = figures.edge_below {
-            self.edge_below.remove(&(edge, id));
-        }
-        if let Some(edge) = figures.edge_above {
-            self.edge_above.remove(&(edge, id));
-        }
+        self.replace(id, figures, &Contribution::default())
+    }
+
+    /// Puts a symbol's figures in the place of those it had.
+    pub(super) fn replace(
+        &mut self,
+        id: SymbolId,
+        old: &Contribution,
+        new: &Contribution,
+    ) -> Result<(), ArithmeticError> {
+        self.sums.subtract(old)?;
+        self.sums.add(new)?;
+        let mode = self.mode;
+        let rise = |figures| rise_bound(mode, figures);
+        let (old_rise, new_rise) = (rise(old)?, rise(new)?);
+        let held = |figures: &Contribution| figures.holds_crossed();
+        let (was, is) = (held(old), held(new));
+        let key = |is_held: bool, key| is_held.then_some(key);
+        move_key(
+            &mut self.fall,
+            id,
+            key(was, old.slope_lowest),
+            key(is, new.slope_lowest),
+        );
+        move_key(&mut self.rise, id, key(was, old_rise), key(is, new_rise));
+        let size =
+            |is_held: bool, figures: &Contribution| is_held.then(|| figures.notional_net.abs());
+        move_key(&mut self.size, id, size(was, old), size(is, new));
+        move_key(&mut self.edge_below, id, old.edge_below, new.edge_below);
+        move_key(&mut self.edge_above, id, old.edge_above, new.edge_above);
         Ok(())
+    }
+}
+
+/// Puts a symbol where it now belongs in an index.
+fn move_key<K: Ord + Copy>(
+    index: &mut BTreeSet<(K, SymbolId)>,
+    id: SymbolId,
+    old: Option<K>,
+    new: Option<K>,
+) {
+    if old == new {
+        return;
+    }
+    if let Some(old) = old {
+        index.remove(&(old, id));
+    }
+    if let Some(new) = new {
+        index.insert((new, id));
     }
 }
 

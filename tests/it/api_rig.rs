@@ -225,6 +225,7 @@ impl Daemon {
                     let parts = parts(ends.handle, records, hub, clock);
                     tokio::join!(
                         spine.run(shutdown.clone()),
+                        ends.beat.keep(shutdown.clone()),
                         serve(check, Some(admin), None, parts, shutdown.clone()),
                     );
                 });

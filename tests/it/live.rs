@@ -196,6 +196,7 @@ impl Live {
         let (spine, ends) = spine(in_force, seed, false, clock.clone(), Box::new(listener));
         let stop = CancellationToken::new();
         let spine = tokio::spawn(spine.run(stop.clone()));
+        tokio::spawn(ends.beat.keep(stop.clone()));
         let options = exchange::Options {
             environment,
             credentials: Some(credentials),

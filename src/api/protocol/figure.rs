@@ -90,6 +90,20 @@ impl Serialize for Figure {
     }
 }
 
+impl Figure {
+    /// Appends the figure as JSON.
+    pub(super) fn write_to(self, out: &mut Vec<u8>) {
+        match self.0 {
+            Some(value) => {
+                out.push(b'"');
+                out.extend_from_slice(plain(value, &mut [0; TEXT_LENGTH_MAX]).as_bytes());
+                out.push(b'"');
+            }
+            None => out.extend_from_slice(b"null"),
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for Figure {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Text;
@@ -123,71 +137,81 @@ impl<'de> Deserialize<'de> for Figure {
 /// Writes a decimal in plain notation without trailing zeros. Answers hold a hundred of these, so
 /// the digits are written straight into a buffer instead of through the formatting machinery.
 fn plain(value: Decimal, buffer: &mut [u8; TEXT_LENGTH_MAX]) -> &str {
-    let mantissa = value.mantissa().unsigned_abs();
-    let mut digits = itoa::Buffer::new();
-    let (digits, decimals) = match u64::try_from(mantissa) {
-        Ok(mantissa) => {
-            let (mantissa, decimals) = without_zeros(mantissa, value.scale());
-            (digits.format(mantissa), decimals)
-        }
-        Err(_) => {
-            let value = value.normalize();
-            (
-                digits.format(value.mantissa().unsigned_abs()),
-                value.scale(),
-            )
-        }
+    let mut text = Text {
+        buffer,
+        begin: TEXT_LENGTH_MAX,
     };
-    let decimals = usize::try_from(decimals).unwrap_or_default();
-    let mut text = Text { buffer, length: 0 };
-    if value.is_sign_negative() && mantissa != 0 {
-        text.put("-");
+    let negative = value.is_sign_negative() && !value.is_zero();
+    match u64::try_from(value.mantissa().unsigned_abs()) {
+        Ok(mantissa) => text.put_short(mantissa, value.scale()),
+        Err(_) => text.put_long(value.normalize()),
     }
-    match digits.len().checked_sub(decimals) {
-        _ if decimals == 0 => text.put(digits),
-        None | Some(0) => {
-            text.put("0.");
-            text.put(&ZEROS[..decimals.saturating_sub(digits.len()).min(ZEROS.len())]);
-            text.put(digits);
-        }
-        Some(whole) => {
-            let (whole, fraction) = digits.split_at(whole);
-            text.put(whole);
-            text.put(".");
-            text.put(fraction);
-        }
+    if negative {
+        text.put(b'-');
     }
     text.read()
 }
 
-/// As many as a fraction can begin with.
-const ZEROS: &str = "0000000000000000000000000000";
-
-/// A fraction's trailing zeros taken off.
-const fn without_zeros(mut mantissa: u64, mut decimals: u32) -> (u64, u32) {
-    while decimals > 0 && mantissa.is_multiple_of(10) {
-        mantissa /= 10;
-        decimals -= 1;
-    }
-    (mantissa, decimals)
-}
-
+/// A text that grows from its end: the last digit of a number is the first that is known.
 struct Text<'b> {
     buffer: &'b mut [u8; TEXT_LENGTH_MAX],
-    length: usize,
+    begin: usize,
 }
 
 impl<'b> Text<'b> {
-    fn put(&mut self, part: &str) {
-        let end = self.length.saturating_add(part.len());
-        if let Some(place) = self.buffer.get_mut(self.length..end) {
-            place.copy_from_slice(part.as_bytes());
-            self.length = end;
+    fn put(&mut self, byte: u8) {
+        let before = self.begin.saturating_sub(1);
+        if let Some(place) = self.buffer.get_mut(before) {
+            *place = byte;
+            self.begin = before;
+        }
+    }
+
+    fn put_digit(&mut self, rest: u64) {
+        self.put(b'0' | u8::try_from(rest % 10).unwrap_or_default());
+    }
+
+    fn put_short(&mut self, mut rest: u64, mut decimals: u32) {
+        while decimals > 0 && rest.is_multiple_of(10) {
+            rest /= 10;
+            decimals -= 1;
+        }
+        if decimals > 0 {
+            for _ in 0..decimals {
+                self.put_digit(rest);
+                rest /= 10;
+            }
+            self.put(b'.');
+        }
+        self.put_digit(rest);
+        while rest >= 10 {
+            rest /= 10;
+            self.put_digit(rest);
+        }
+    }
+
+    fn put_long(&mut self, value: Decimal) {
+        let mut digits = itoa::Buffer::new();
+        let digits = digits.format(value.mantissa().unsigned_abs());
+        let decimals = usize::try_from(value.scale()).unwrap_or_default();
+        for (place, digit) in digits.bytes().rev().enumerate() {
+            if place == decimals && place > 0 {
+                self.put(b'.');
+            }
+            self.put(digit);
+        }
+        // A mantissa of more than nineteen digits has at most nine zeros between it and the point.
+        for _ in digits.len()..decimals {
+            self.put(b'0');
+        }
+        if digits.len() <= decimals {
+            self.put(b'.');
+            self.put(b'0');
         }
     }
 
     fn read(self) -> &'b str {
-        let written = self.buffer.get(..self.length).unwrap_or_default();
+        let written = self.buffer.get(self.begin..).unwrap_or_default();
         std::str::from_utf8(written).unwrap_or_default()
     }
 }

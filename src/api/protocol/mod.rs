@@ -21,6 +21,7 @@ pub mod names;
 pub mod notice;
 pub mod policy;
 pub mod pool;
+pub mod pool_event;
 pub mod request;
 pub mod status;
 pub mod stress;

@@ -65,9 +65,6 @@ pub const RECORD_DEADLINE: Duration = Duration::from_millis(20);
 /// How long shutdown waits for requests that are being answered.
 pub const DRAIN_DEADLINE: Duration = Duration::from_secs(2);
 
-/// How often a subscriber that hears nothing is shown that the line is alive.
-pub const HEARTBEAT: Duration = Duration::from_secs(15);
-
 /// Reads the policy anew: what changed, or every mistake.
 pub type Reload = Arc<
     dyn Fn(Peer) -> Pin<Box<dyn Future<Output = Result<ReloadAnswer, Vec<String>>> + Send>>
@@ -113,6 +110,14 @@ pub(super) struct Server {
     shutdown: CancellationToken,
 }
 
+/// Ends whoever is overdue, once a second, for ever.
+async fn sweep(server: &Server) {
+    loop {
+        server.parts.hub.second().await;
+        server.connections.sweep();
+    }
+}
+
 /// Serves both sockets, and the metrics on TCP if a listener is given, until shutdown; then at
 /// most [`DRAIN_DEADLINE`] longer.
 pub async fn serve(
@@ -142,7 +147,7 @@ pub async fn serve(
                     connection::accept_tcp(&server, metrics).await;
                 }
             },
-            server.connections.sweep(),
+            sweep(&server),
         );
     };
     let serving = async {

@@ -4,18 +4,22 @@
 //! Must not know: what is in them.
 
 use std::convert::Infallible;
+use std::future::Future as _;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
-use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{Either, Full};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Frame};
 use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+use crate::api::events::Subscription;
 use crate::api::protocol::error::{ErrorCode, Refusal};
 
 /// All at once, or events one by one.
-pub(super) type Body = Either<Full<Bytes>, UnsyncBoxBody<Bytes, Infallible>>;
+pub(super) type Body = Either<Full<Bytes>, Events>;
 
 pub(super) type Reply = Response<Body>;
 
@@ -50,13 +54,44 @@ pub(super) fn with_type(status: StatusCode, kind: HeaderValue, bytes: Bytes) -> 
     finish(reply)
 }
 
-/// A stream of events.
-pub(super) fn events(body: UnsyncBoxBody<Bytes, Infallible>) -> Reply {
+/// A subscriber's events, until shutdown.
+pub(super) fn events(subscription: Subscription, shutdown: &CancellationToken) -> Reply {
+    let body = Events {
+        hello: Some(Bytes::from_static(b": crossguard\n\n")),
+        subscription,
+        stopped: Box::pin(shutdown.clone().cancelled_owned()),
+    };
     let mut reply = Response::new(Either::Right(body));
     let headers = reply.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     finish(reply)
+}
+
+/// The body of such a reply: frames as they come.
+pub(super) struct Events {
+    hello: Option<Bytes>,
+    subscription: Subscription,
+    stopped: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+impl hyper::body::Body for Events {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if let Some(hello) = self.hello.take() {
+            return Poll::Ready(Some(Ok(Frame::data(hello))));
+        }
+        if self.stopped.as_mut().poll(context).is_ready() {
+            return Poll::Ready(None);
+        }
+        let frames = self.subscription.poll_next(context);
+        frames.map(|bytes| Some(Ok(Frame::data(bytes))))
+    }
 }
 
 /// A request that is not answered.

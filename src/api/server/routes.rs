@@ -4,23 +4,17 @@
 //! Must not know: anything but where the answer comes from.
 
 use std::borrow::Cow;
-use std::convert::Infallible;
 use std::sync::Arc;
 
-use futures_util::stream;
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt as _, StreamBody};
-use hyper::body::{Bytes, Frame, Incoming};
+use hyper::body::{Bytes, Incoming};
 use hyper::header::{HeaderMap, HeaderValue};
 use hyper::{Request, StatusCode};
-use tokio::time::MissedTickBehavior;
 
 use super::alerts;
 use super::check::{self, gone};
 use super::reply::{Reply, events, json_bytes, ok, ok_bytes, with_type};
 use super::route::Route;
-use super::{HEARTBEAT, Parts, Scope, Server, intake};
-use crate::api::events::Subscription;
+use super::{Parts, Scope, Server, intake};
 use crate::api::openapi;
 use crate::api::protocol::account::{AccountAnswer, OrdersAnswer, PositionsAnswer};
 use crate::api::protocol::decisions::{DecisionLine, DecisionsAnswer, filter};
@@ -278,36 +272,5 @@ fn subscribe(server: &Arc<Server>, headers: &HeaderMap) -> Result<Reply, Refusal
         }
     };
     let subscription = server.parts.hub.subscribe(after);
-    Ok(events(event_body(server, subscription)))
-}
-
-/// Frames as they come, a comment when none came for a while, and an end at shutdown.
-fn event_body(
-    server: &Arc<Server>,
-    subscription: Subscription,
-) -> UnsyncBoxBody<Bytes, Infallible> {
-    let shutdown = server.shutdown.clone();
-    let hello = Some(Bytes::from_static(b": crossguard\n\n"));
-    // One timer for the whole line: none is set and taken back for every event.
-    let mut beats = tokio::time::interval(HEARTBEAT);
-    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    beats.reset();
-    let state = (subscription, shutdown, beats, hello);
-    let frames = stream::unfold(
-        state,
-        |(mut subscription, shutdown, mut beats, hello)| async move {
-            let bytes = match hello {
-                Some(hello) => hello,
-                None => tokio::select! {
-                    biased;
-                    () = shutdown.cancelled() => return None,
-                    bytes = subscription.next() => bytes?,
-                    _ = beats.tick() => Bytes::from_static(b": alive\n\n"),
-                },
-            };
-            let frame = Ok::<_, Infallible>(Frame::data(bytes));
-            Some((frame, (subscription, shutdown, beats, None)))
-        },
-    );
-    StreamBody::new(frames).boxed_unsync()
+    Ok(events(subscription, &server.shutdown))
 }

@@ -138,14 +138,10 @@ impl Connections {
         }
     }
 
-    /// Ends whoever is overdue, once a second, for ever.
-    pub(super) async fn sweep(&self) {
-        let mut seconds = tokio::time::interval(Duration::from_secs(1));
-        loop {
-            seconds.tick().await;
-            let second = self.seconds.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
-            self.end_where(|entry| entry.activity.is_overdue(u64::from(second)));
-        }
+    /// Another second passed: ends whoever is overdue.
+    pub(super) fn sweep(&self) {
+        let second = self.seconds.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        self.end_where(|entry| entry.activity.is_overdue(u64::from(second)));
     }
 
     /// Ends everybody.

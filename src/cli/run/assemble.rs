@@ -24,7 +24,7 @@ use crate::api::server::{self, CheckObserver, Parts, Reload};
 use crate::api::socket::{BoundSocket, SocketError};
 use crate::clock::Clock;
 use crate::daemon::core::{Input, PolicyInForce};
-use crate::daemon::{Ends, Spine, spine};
+use crate::daemon::{Beat, Ends, Spine, spine};
 use crate::exchange;
 use crate::guard::verdict::Ladder;
 use crate::journal::{self, Journal};
@@ -124,6 +124,7 @@ impl Running {
             handle,
             exchange: sink,
             demand,
+            beat,
         } = ends;
         let recorder: Arc<dyn Recorder> = Arc::new(JournalRecorder::new(journal));
         let reload = (plan.reload)(Reloadable {
@@ -154,7 +155,7 @@ impl Running {
             parts,
         };
         let check = start_check_thread(spine, doors, &stop, &failed)?;
-        let exchange = start_exchange_thread(plan.exchange, sink, demand, &stop, &failed)?;
+        let exchange = start_exchange_thread(plan.exchange, sink, demand, beat, &stop, &failed)?;
         Ok(Self {
             reload,
             said,
@@ -276,10 +277,12 @@ async fn bind(doors: &mut Doors) -> Result<Bound, String> {
     Ok((check, admin, metrics))
 }
 
+/// The exchange thread: the client, and the spine's pulse.
 fn start_exchange_thread(
     options: exchange::Options,
     sink: Arc<crate::daemon::Exchange>,
     demand: tokio::sync::watch::Receiver<exchange::Demand>,
+    beat: Beat,
     stop: &CancellationToken,
     failed: &CancellationToken,
 ) -> Result<JoinHandle<()>, String> {
@@ -288,7 +291,10 @@ fn start_exchange_thread(
     std::thread::Builder::new()
         .name("exchange".to_owned())
         .spawn(move || {
-            runtime.block_on(exchange::run(options, sink, demand, stop.clone()));
+            runtime.block_on(async {
+                let following = exchange::run(options, sink, demand, stop.clone());
+                tokio::join!(following, beat.keep(stop.clone()));
+            });
             if stop.is_cancelled() {
                 alarm.disarm();
             }
