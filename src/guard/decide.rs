@@ -332,7 +332,7 @@ fn look_at_pools(
             measured: false,
         };
         if is_told && desk.context.detail != Detail::Brief {
-            judgement.before = Some(desk.as_it_is(asset)?);
+            judgement.before = Some(Box::new(desk.as_it_is(asset)?));
         }
         let depth = match desk.context.detail {
             Detail::Figures | Detail::Full if is_told => Depth::Full,
@@ -436,12 +436,13 @@ fn tell(
         judgement.dies_together = dies_together(&look.what_if);
         if let Some(before) = &judgement.before {
             let as_it_is = desk.view.book().what_if_in(look.what_if.asset())?;
-            judgement.worst_before = worst::before(desk, &as_it_is, before, &look.what_if)?;
+            judgement.worst_before =
+                worst::before(desk, &as_it_is, before, &look.what_if)?.map(Box::new);
         }
     }
-    judgement.worst_case = look.worst;
+    judgement.worst_case = look.worst.map(Box::new);
     judgement.stress = look.stress;
-    judgement.after = Some(look.after);
+    judgement.after = Some(Box::new(look.after));
     Ok(())
 }
 

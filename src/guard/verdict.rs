@@ -300,18 +300,18 @@ pub struct Judgement {
     /// Its orders one by one, in the order they were given; none for a change.
     pub orders: Vec<OrderJudgement>,
     /// The pool as it is.
-    pub before: Option<PoolAssessment>,
+    pub before: Option<Box<PoolAssessment>>,
     /// The pool as it would be, reservations included.
-    pub after: Option<PoolAssessment>,
+    pub after: Option<Box<PoolAssessment>>,
     /// Positions before and after; only in a full judgement.
     pub positions: Vec<PositionChange>,
     /// Contracts whose crossed positions are liquidated together; only in a full judgement.
     pub dies_together: Vec<Symbol>,
     /// The pool if everything that works fills on its bad side.
-    pub worst_case: Option<WorstCase>,
+    pub worst_case: Option<Box<WorstCase>>,
     /// The same of the pool as it is; only in a full judgement, and where orders or a hedge could make
     /// it worse.
-    pub worst_before: Option<PoolAssessment>,
+    pub worst_before: Option<Box<PoolAssessment>>,
     /// The scenarios: all in a full judgement, else the ones that had to be computed.
     pub stress: Vec<StressOutcome>,
     /// The same order in isolated mode.

@@ -196,7 +196,7 @@ fn promises_show_in_after_and_never_in_before() {
     let mut rig = rig();
     rig.ask(order("BTCUSDT buy 0.1"), false);
     let answer = rig.ask(order("BTCUSDT buy 0.1"), true);
-    let notional = |pool: &Option<crossguard::margin::pool::PoolAssessment>| {
+    let notional = |pool: &Option<Box<crossguard::margin::pool::PoolAssessment>>| {
         pool.as_ref().unwrap().notional_gross.to_string()
     };
     assert_eq!(notional(&answer.judgement.before), "6000");

@@ -171,7 +171,7 @@ fn stress<'j, 'f>(
 
 /// Figures that are numbers.
 fn number_figure(judgement: &Judgement, figure: &str) -> Found {
-    let pool = |pool: &Option<_>, figure| match pool {
+    let pool = |pool: &Option<Box<_>>, figure| match pool {
         Some(pool) => pool_figure(pool, figure),
         None => Err("no such pool".to_owned()),
     };

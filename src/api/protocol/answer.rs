@@ -295,7 +295,7 @@ impl<'a> CheckAnswer<'a> {
             why: Cow::Borrowed(&judgement.why),
             loss: judgement
                 .after
-                .as_ref()
+                .as_deref()
                 .and_then(words::loss)
                 .map(Cow::Owned),
             binding_limit: judgement
@@ -321,7 +321,7 @@ impl<'a> CheckAnswer<'a> {
             worst_case: judgement
                 .worst_case
                 .as_ref()
-                .map(|worst| WorstCase::of(worst, judgement.worst_before.as_ref())),
+                .map(|worst| WorstCase::of(worst, judgement.worst_before.as_deref())),
             stress: judgement.stress.iter().map(Stress::from).collect(),
             isolated_twin: judgement
                 .isolated_twin
@@ -419,8 +419,8 @@ fn expires_at(answer: &report::Answer, told: Told<'_>) -> Option<i64> {
 
 impl<'a> Account<'a> {
     fn of(judgement: &'a Judgement) -> Self {
-        let before = judgement.before.as_ref().map(PoolFigures::from);
-        let after = judgement.after.as_ref().map(PoolFigures::from);
+        let before = judgement.before.as_deref().map(PoolFigures::from);
+        let after = judgement.after.as_deref().map(PoolFigures::from);
         Self {
             change: PoolDifference::between(before.as_ref(), after.as_ref()),
             before,
