@@ -9,7 +9,7 @@ use super::book::{Book, Unknown};
 use super::collateral::CollateralRate;
 use super::liquidation::{Direction, LiquidationPrices};
 use super::pool::{PoolAssessment, Survival};
-use super::properties::{Holding, TIGHT, holding, near, state, symbol};
+use super::properties::{Holding, TIGHT, follow, holding, near, state, symbol, ticks};
 
 const NAMES: [&str; 3] = ["USDT", "USDC", "BTC"];
 
@@ -211,23 +211,21 @@ proptest! {
     fn joint_running_sums_equal_sums_made_anew(
         purses in [purse(), purse(), purse()],
         holdings in prop::collection::vec(holding(), 1..8),
-        ticks in prop::collection::vec((0_usize..8, 50_i64..9_000_000), 0..20),
+        ticks in ticks(),
     ) {
         let mut running = book(&purses, &holdings);
         running.set_modes(PositionMode::Hedge, AssetMode::Single);
         running.set_modes(PositionMode::Hedge, AssetMode::Multi);
-        for (index, cents) in ticks {
-            if let Some(id) = running.id(symbol(index).as_str()) {
-                let price = super::amount::Price::new(Decimal::new(cents, 2));
-                let mark = super::amount::MarkPrice::new(price);
-                running.change(id, |state| state.mark = mark);
-            }
-        }
-        let sheet = running.balance_sheet(&Asset::usd()).unwrap();
-        prop_assert_eq!(running.balance_sheet_anew(&Asset::usd()).unwrap(), sheet);
+        follow(&mut running, ticks);
+        let sheet = running.balance_sheet(&Asset::usd());
+        prop_assert_eq!(running.balance_sheet_anew(&Asset::usd()), sheet);
         let mut anew = running.clone();
         anew.rebuild();
-        prop_assert_eq!(assess(&running), assess(&anew));
+        let horizon = horizon();
+        prop_assert_eq!(
+            running.assess(&Asset::usd(), horizon),
+            anew.assess(&Asset::usd(), horizon)
+        );
     }
 }
 
