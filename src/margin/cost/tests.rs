@@ -52,7 +52,7 @@ fn largest(state: &SymbolState, mode: PositionMode, intent: &OrderIntent, money:
         .limit_price()
         .unwrap_or(state.mark.unwrap().price());
     let money = Amount::parse(money).unwrap();
-    largest_order(state, mode, intent, price, money)
+    largest_order(state, mode, intent, price, money, Quotes::default())
         .unwrap()
         .to_string()
 }
