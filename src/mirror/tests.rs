@@ -6,6 +6,7 @@ mod connection;
 mod key;
 mod modes;
 mod orders;
+mod quotes;
 
 use std::sync::Arc;
 
