@@ -203,8 +203,8 @@ async fn few_symbols_are_asked_for_one_by_one_and_many_in_one_call() {
         let (_, read) = room.event("quotes of all", read_of).await;
         assert_eq!(read.len(), 9);
     }
-    let asked = stand.asked().into_iter().filter(|asked| asked.path == LAST);
-    let last = asked.last().unwrap();
+    let mut asked = stand.asked().into_iter().filter(|asked| asked.path == LAST);
+    let last = asked.next_back().unwrap();
     assert_eq!((last.query.as_str(), last.api_key), ("", None));
     let history = room.stop().await;
     let is_wrong =
