@@ -111,19 +111,30 @@ pub const CROSSED_END: [&str; 2] = [
     "@.positionAmt - abs(@.positionAmt) * @.bracket#.maintMarginRatio",
 ];
 
+/// Whose price an order has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnPrice {
+    /// Its own.
+    Limit,
+    /// None.
+    Market,
+    /// One that the book decides on arrival.
+    Matched,
+}
+
 /// What the exchange asks for an order; names stand within the order and its `exchangeCost`. By side,
-/// and with or without a price of the order's own.
+/// and by whose price the order has.
 ///
 /// Source: margin-math §4.4, §4.5.
 #[must_use]
-pub const fn order_cost(buys: bool, has_price: bool) -> [Formula; 3] {
+pub const fn order_cost(buys: bool, own: OwnPrice) -> [Formula; 3] {
     let cost = formula("cost", &["marginRequired + openLoss"]);
-    let (assumed, loss) = match (buys, has_price) {
-        (true, true) => (
+    let (assumed, loss) = match (buys, own) {
+        (true, OwnPrice::Limit) => (
             &["price"] as &'static [_],
             &["max(0, price - markPrice) * quantityUsed"] as &'static [_],
         ),
-        (true, false) => (
+        (true, OwnPrice::Market | OwnPrice::Matched) => (
             &[
                 "max(priceUsed, markPrice * 1.0005, askPrice * 1.0005)",
                 "max(priceUsed, markPrice * 1.0005)",
@@ -133,14 +144,23 @@ pub const fn order_cost(buys: bool, has_price: bool) -> [Formula; 3] {
                 "(markPrice * 1.0005 - markPrice) * quantityUsed",
             ] as &'static [_],
         ),
-        (false, true) => (
+        (false, OwnPrice::Limit) => (
             &[
                 "max(price, markPrice * 1.0015, lastPrice * 1.0015)",
                 "max(price, markPrice * 1.0015)",
             ] as &'static [_],
             &["max(0, markPrice - price) * quantityUsed"] as &'static [_],
         ),
-        (false, false) => (
+        (false, OwnPrice::Matched) => (
+            &[
+                "max(markPrice * 1.0015, lastPrice * 1.0015, askPrice)",
+                "max(markPrice * 1.0015, lastPrice * 1.0015)",
+                "max(markPrice * 1.0015, askPrice)",
+                "markPrice * 1.0015",
+            ] as &'static [_],
+            &["max(0, markPrice - bidPrice) * quantityUsed", "0"] as &'static [_],
+        ),
+        (false, OwnPrice::Market) => (
             &[
                 "max(markPrice * 1.0015, lastPrice * 1.0015, bidPrice)",
                 "max(markPrice * 1.0015, lastPrice * 1.0015)",

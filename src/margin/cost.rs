@@ -16,7 +16,7 @@ use super::amount::{
     exact_add, exact_mul, quotient,
 };
 use super::contribution::{Missing, present_notional, signed_notional};
-use super::order::OrderIntent;
+use super::order::{OrderIntent, OrderKind};
 use super::project::Fill;
 
 /// A market buy is assumed at the best ask and this much of it.
@@ -42,7 +42,7 @@ pub enum AssumedFrom {
     Last,
     /// The best bid.
     Bid,
-    /// The best ask with the exchange's addition.
+    /// The best ask, for a buy with the exchange's addition.
     Ask,
 }
 
@@ -140,7 +140,8 @@ pub fn order_cost(
 /// The price an order is counted at: the dearest of what any of the rules says.
 ///
 /// A limit buy counts at its own price. A sell counts at `max(1.0015 × last, 1.0015 × mark, own
-/// price)`, and one without a price at the best bid if that is more. A market buy counts at the price
+/// price)`, a market sell at the best bid if that is more, and one whose price the book decides at the
+/// best ask, where it may come to rest. A market buy counts at the price
 /// this guard takes it to fill at, `1.0005 × ask` or `1.0005 × mark`. The mark's terms are there
 /// whether or not the others are: a quote makes an order dearer and never cheaper, so that what is
 /// not known or too old can only be missed on the side that is as careful as the mark.
@@ -165,9 +166,13 @@ fn assuming_price(
             raised(quotes.best_ask, MARKET_BUY_ABOVE)?.map(|ask| at(ask, AssumedFrom::Ask)),
         ],
         Side::Sell => [
-            limit
-                .map(|limit| at(limit, AssumedFrom::Order))
-                .or(quotes.best_bid.map(|bid| at(bid, AssumedFrom::Bid))),
+            match (limit, intent.kind) {
+                (Some(limit), _) => Some(at(limit, AssumedFrom::Order)),
+                (None, OrderKind::PriceMatched) => {
+                    quotes.best_ask.map(|ask| at(ask, AssumedFrom::Ask))
+                }
+                (None, _) => quotes.best_bid.map(|bid| at(bid, AssumedFrom::Bid)),
+            },
             raised(quotes.last, SELL_ABOVE)?.map(|last| at(last, AssumedFrom::Last)),
         ],
     };
@@ -185,7 +190,8 @@ fn raised(price: Option<Price>, by: Rate) -> Result<Option<Price>, ArithmeticErr
 
 /// The loss an order opens with, per unit: how far its price is on the losing side of the mark. An
 /// order without a price has the exchange's assuming price for its own: a market buy
-/// `1.0005 × max(ask, mark)`, which a market sell never has below the mark.
+/// `1.0005 × max(ask, mark)`, which a market sell never has below the mark. A sell whose price the book
+/// decides may be priced at the best bid.
 ///
 /// Source: margin-math §4.4; that a market buy opens with a loss follows from §4.5 with D09.
 fn open_loss(intent: &OrderIntent, mark: Price, quotes: Quotes) -> Result<Price, ArithmeticError> {
@@ -196,7 +202,10 @@ fn open_loss(intent: &OrderIntent, mark: Price, quotes: Quotes) -> Result<Price,
             let ask = quotes.best_ask.map_or(mark, |ask| ask.max(mark));
             ask.moved(MARKET_BUY_ABOVE)?.minus(mark)?
         }
-        (Side::Sell, None) => Price::ZERO,
+        (Side::Sell, None) => match (intent.kind, quotes.best_bid) {
+            (OrderKind::PriceMatched, Some(bid)) => mark.minus(bid)?,
+            _ => Price::ZERO,
+        },
     };
     Ok(adverse.max(Price::ZERO))
 }

@@ -537,6 +537,11 @@ fn what_the_exchange_asks_for_an_order_is_computed_anew_with_quotes_and_without(
         ),
         (r#""side":"BUY","type":"MARKET""#, "ask", "price_used"),
         (r#""side":"SELL","type":"MARKET""#, "bid", "mark"),
+        (
+            r#""side":"SELL","type":"LIMIT","timeInForce":"GTC","priceMatch":"QUEUE""#,
+            "ask",
+            "mark",
+        ),
     ];
     for (quotes, with_quotes) in [(quoted, true), ("", false)] {
         let daemon = Daemon::with(&format!("{CONTRACTS}{HELD}{quotes}"));
@@ -559,6 +564,7 @@ fn what_the_exchange_asks_for_an_order_is_computed_anew_with_quotes_and_without(
             let missing = told["inputs"]["missing"].as_array().unwrap().iter();
             let expected = match (with_quotes, order) {
                 (true, _) => 0,
+                (_, order) if order.contains("priceMatch") => 3,
                 (_, order) if order.contains("SELL") && order.contains("MARKET") => 2,
                 (_, order) => usize::from(order.contains("SELL") || order.contains("MARKET")),
             };

@@ -485,6 +485,7 @@ fn quotes_missing(judgement: &Judgement, proposal: &Proposal) -> Vec<MissingEntr
             continue;
         };
         let is_market = intent.kind.limit_price().is_none();
+        let is_matched = intent.kind == OrderKind::PriceMatched;
         let looked_at = [
             ("lastPrice", quotes.last, intent.side == Side::Sell),
             (
@@ -495,7 +496,7 @@ fn quotes_missing(judgement: &Judgement, proposal: &Proposal) -> Vec<MissingEntr
             (
                 "askPrice",
                 quotes.best_ask,
-                intent.side == Side::Buy && is_market,
+                is_market && (intent.side == Side::Buy || is_matched),
             ),
         ];
         let of = match proposal {

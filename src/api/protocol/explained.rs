@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::explain::{ExplainedFigure, ExplainedInput};
 use super::figure::Figure;
-use crate::guard::formulas::{self, Formula};
+use crate::guard::formulas::{self, Formula, OwnPrice};
 use crate::guard::verdict::Code;
 use crate::guard::words;
 use crate::margin::amount::parse;
@@ -384,8 +384,14 @@ impl<'a> Sheet<'a> {
 fn order_cost(of: &str, order: &Value) -> Vec<ExplainedFigure<'static>> {
     let cost = &order["exchangeCost"];
     let value = |name: &str| at(cost, name).or_else(|| at(order, name));
-    let has_price = !order["price"].is_null();
-    let formulas = formulas::order_cost(order["side"] == "BUY", has_price);
+    let own = if order["priceMatched"] == true {
+        OwnPrice::Matched
+    } else if order["price"].is_null() {
+        OwnPrice::Market
+    } else {
+        OwnPrice::Limit
+    };
+    let formulas = formulas::order_cost(order["side"] == "BUY", own);
     let reduces = order["reduceOnly"] == true || order["closePosition"] == true;
     let explained = |formula: Formula| match formula.figure {
         "openLoss" if reduces || order["exit"] == true => None,
