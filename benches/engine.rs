@@ -27,7 +27,7 @@ use crossguard::daemon::core::{Ask, Core, Input, PolicyInForce};
 use crossguard::exchange::translate::{MarketNews, market_frame};
 use crossguard::guard::Detail;
 use crossguard::guard::policy::Policy;
-use crossguard::margin::account::{PositionSide, Side, Symbol, SymbolState};
+use crossguard::margin::account::{PositionSide, Quotes, Side, Symbol, SymbolState};
 use crossguard::margin::amount::{MarkPrice, Price, Quantity, Rate};
 use crossguard::margin::book::Book;
 use crossguard::margin::cost::order_cost;
@@ -149,7 +149,16 @@ fn what_if(book: &Book, horizon: Rate) {
         taker_fee: Rate::new(Decimal::new(5, 4)),
     };
     let filled = fill(&mut what_if, &intent, assumptions).unwrap();
-    black_box(order_cost(&before, book.position_mode(), &intent, &filled).unwrap());
+    black_box(
+        order_cost(
+            &before,
+            book.position_mode(),
+            &intent,
+            &filled,
+            Quotes::default(),
+        )
+        .unwrap(),
+    );
     black_box(what_if.assess(horizon).unwrap());
     black_box(assess_positions(&what_if, &intent.symbol, horizon).unwrap());
     black_box(isolated_twin(&intent.symbol, &before, &filled).unwrap());

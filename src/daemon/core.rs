@@ -121,6 +121,8 @@ pub enum Output {
 pub struct Watch {
     /// Symbols whose marks matter.
     pub symbols: BTreeSet<Symbol>,
+    /// Symbols whose last price and best bid and ask matter: held, ordered, promised or asked about.
+    pub quoted: BTreeSet<Symbol>,
     /// Collateral rates matter.
     pub collateral: bool,
     /// Something is held, ordered or promised.
@@ -142,6 +144,8 @@ pub struct Reads {
     pub brackets: u64,
     /// Rules.
     pub rules: u64,
+    /// Last prices and best bids and asks.
+    pub quotes: u64,
 }
 
 impl Reads {
@@ -154,6 +158,11 @@ impl Reads {
         count(&mut self.config, wanted.config);
         count(&mut self.brackets, wanted.brackets);
         count(&mut self.rules, wanted.rules);
+    }
+
+    /// A symbol whose quotes are not read yet came in.
+    const fn ask_for_quotes(&mut self) {
+        self.quotes = self.quotes.saturating_add(1);
     }
 }
 
@@ -493,6 +502,10 @@ impl Core {
         if !self.watch.symbols.contains(symbol) {
             self.watch.symbols.insert(symbol.clone());
         }
+        if !self.watch.quoted.contains(symbol) {
+            self.watch.quoted.insert(symbol.clone());
+            self.watch.reads.ask_for_quotes();
+        }
     }
 
     /// Says anew which symbols matter: held, ordered, promised, named in the policy, asked about.
@@ -502,6 +515,12 @@ impl Core {
         let policy = &self.in_force.policy;
         let mut symbols: BTreeSet<Symbol> = self.mirror.symbols_in_use().cloned().collect();
         symbols.extend(self.asked.keys().cloned());
+        let listed = |symbol: &Symbol| self.mirror.rules(symbol.as_str()).is_some();
+        let quoted: BTreeSet<Symbol> = symbols.iter().filter(|s| listed(s)).cloned().collect();
+        if !quoted.is_subset(&self.watch.quoted) {
+            self.watch.reads.ask_for_quotes();
+        }
+        self.watch.quoted = quoted;
         symbols.extend(policy.symbols.iter().cloned());
         symbols.extend(policy.of_symbol.keys().cloned());
         if let guard::policy::IsolatedOnly::These(named) = &policy.isolated_only {

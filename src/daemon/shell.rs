@@ -353,6 +353,7 @@ impl Spine {
                 config,
                 brackets,
                 rules,
+                quotes,
             } = watch.reads;
             let resync = Resync {
                 account,
@@ -360,16 +361,19 @@ impl Spine {
                 config,
                 brackets,
                 rules,
+                quotes,
             };
             let same = known.resync == resync
                 && known.exposed == watch.exposed
                 && known.collateral == watch.collateral
+                && known.quoted == watch.quoted
                 && known.symbols == watch.symbols;
             if !same {
                 known.resync = resync;
                 known.exposed = watch.exposed;
                 known.collateral = watch.collateral;
                 known.symbols.clone_from(&watch.symbols);
+                known.quoted.clone_from(&watch.quoted);
             }
             !same
         });

@@ -51,6 +51,8 @@ pub struct Cadence {
     pub account_idle: Duration,
     /// Both order books.
     pub orders: Duration,
+    /// Last prices and best bids and asks of the symbols that matter.
+    pub quotes: Duration,
     /// Account and symbol settings.
     pub config: Duration,
     /// What the key may do.
@@ -67,6 +69,9 @@ pub struct Cadence {
     pub key_retry: Duration,
     /// Shortest time between two reads of the same thing.
     pub read_gap: Duration,
+    /// Shortest time between two reads of last prices and best bids and asks: each new symbol that is
+    /// asked about asks for one.
+    pub quotes_gap: Duration,
     /// Shortest time between two reads of the same table: they are large.
     pub table_gap: Duration,
     /// How long the first read of the account waits for the user stream.
@@ -102,6 +107,7 @@ impl Default for Cadence {
             account_exposed: seconds(10),
             account_idle: seconds(25),
             orders: seconds(60),
+            quotes: seconds(10),
             config: seconds(25),
             key_permissions: seconds(60 * 60),
             brackets: seconds(10 * 60),
@@ -110,6 +116,7 @@ impl Default for Cadence {
             retry: seconds(2),
             key_retry: seconds(30),
             read_gap: millis(500),
+            quotes_gap: seconds(2),
             table_gap: seconds(5),
             first_read: seconds(10),
             wake_check: seconds(1),

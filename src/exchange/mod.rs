@@ -5,7 +5,7 @@
 //! Must not know: the mirror's state, policy, the daemon. It sends no order, changes no setting and
 //! never deletes a listen key: there is no code here that could.
 //!
-//! Reading order: [`run()`] starts the tasks of `tables`, `truth`, `user_stream` and
+//! Reading order: [`run()`] starts the tasks of `tables`, `truth`, `quotes`, `user_stream` and
 //! `market_stream`; all of them talk REST through `rest` and hand over through `outlet`.
 
 use std::collections::BTreeSet;
@@ -26,6 +26,7 @@ mod key_keeper;
 mod market_stream;
 mod outlet;
 mod pulse;
+mod quotes;
 mod rest;
 mod run;
 pub mod sign;
@@ -173,6 +174,8 @@ pub enum Note {
 pub struct Demand {
     /// Symbols whose mark is wanted every second.
     pub symbols: BTreeSet<Symbol>,
+    /// Symbols whose last price and best bid and ask are wanted every 10 s.
+    pub quoted: BTreeSet<Symbol>,
     /// The marks of all symbols are wanted (8 GB a day).
     pub all_marks: bool,
     /// Collateral rates are wanted every second: the account is in multi-assets mode.
@@ -196,6 +199,8 @@ pub struct Resync {
     pub brackets: u64,
     /// Trading rules.
     pub rules: u64,
+    /// Last prices and best bids and asks.
+    pub quotes: u64,
 }
 
 /// What [`run()`] needs.

@@ -120,6 +120,12 @@ impl Rest {
         self.credentials.is_some()
     }
 
+    /// Whether so much weight may still be used now by what can as well be left out.
+    pub(super) fn has_spare(&self, weight: u32) -> bool {
+        let now_ms = self.exchange_ms();
+        self.ledger().has_spare(weight, now_ms)
+    }
+
     /// The limit the exchange states for request weight.
     pub(super) fn learn_weight_limit(&self, limit: u32) {
         self.ledger().learn_limit(limit);
@@ -178,6 +184,7 @@ impl Rest {
             detail: detail.clone(),
         });
         if call.host == Host::Futures
+            && !call.is_aside
             && let Some(cause) = error.key_refusal(call.security)
         {
             let at = self.clock.now();
@@ -286,7 +293,7 @@ impl Rest {
             None => request.send().await.map_err(RestError::transport)?,
         };
         let status = response.status().as_u16();
-        if call.host == Host::Futures {
+        if call.host == Host::Futures && call.tells_weight {
             self.learn_weight(response.headers());
         }
         if (300..400).contains(&status) {

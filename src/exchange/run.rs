@@ -15,7 +15,7 @@ use super::connect::Dial;
 use super::context::{Context, SetupError};
 use super::outlet::Outlet;
 use super::{Demand, Note, Options, Sink, StreamKind};
-use super::{market_stream, tables, truth, user_stream};
+use super::{market_stream, quotes, tables, truth, user_stream};
 use crate::clock::Now;
 use crate::mirror::event::{Event, LossCause, StreamLoss};
 
@@ -132,6 +132,7 @@ fn start(context: &Arc<Context>) -> Vec<AbortOnDropHandle<()>> {
     task!("wake", None, |shared| shared.watch_sleep());
     task!("clock", None, |shared| shared.watch_clock());
     task!("rules", None, |shared| tables::keep_rules(shared));
+    task!("quotes", None, |shared| quotes::keep_quotes(shared));
     task!("market stream", Some(StreamKind::Market), |shared| {
         market_stream::keep(shared)
     });

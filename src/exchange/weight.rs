@@ -15,6 +15,11 @@ pub const BAN_DEFAULT_MS: i64 = 120_000;
 /// The longest pause that is believed (a ban lasts at most three days).
 pub const PAUSE_MAX_MS: i64 = 4 * 86_400_000;
 
+/// What is kept for the reads that decisions rest on: a minute of them while exposed comes to 60 for
+/// account and positions, 80 for both order books and 30 for settings, and as much again for what is
+/// asked for after an anomaly.
+pub const RESERVE: u32 = 340;
+
 const MINUTE_MS: i64 = 60_000;
 
 /// A pause after which the minute is surely over for the exchange too.
@@ -85,6 +90,16 @@ impl Ledger {
         Admission::NextMinute {
             at_ms: next.saturating_add(MINUTE_MARGIN_MS),
         }
+    }
+
+    /// True when a request that can as well be left out would leave [`RESERVE`] to the others of this
+    /// minute. It counts nothing in.
+    pub fn has_spare(&mut self, weight: u32, now_ms: i64) -> bool {
+        self.turn_to(now_ms);
+        let wanted = weight.saturating_add(RESERVE);
+        self.pause_at(now_ms).is_none()
+            && self.ours.saturating_add(wanted) <= self.limit / 2
+            && self.address.saturating_add(wanted) <= self.ceiling()
     }
 
     /// What the exchange counted for the address after a request of this minute.
@@ -256,6 +271,24 @@ mod tests {
                 banned: true
             }
         );
+    }
+
+    #[test]
+    fn what_can_be_left_out_leaves_room_for_the_rest() {
+        let mut ledger = Ledger::default();
+        assert!(ledger.has_spare(1_200 - RESERVE, START));
+        assert!(!ledger.has_spare(1_201 - RESERVE, START));
+        // Asking counts nothing, using does.
+        assert_eq!(ledger.ours(), 0);
+        assert_eq!(ledger.admit(10, START), Admission::Go);
+        assert!(!ledger.has_spare(1_200 - RESERVE, START));
+        // Other programs behind the same address count too: 2,160 is the most.
+        ledger.learn_used(2_160 - RESERVE - 7, START);
+        assert!(ledger.has_spare(7, START));
+        assert!(!ledger.has_spare(8, START));
+        assert!(ledger.has_spare(8, START + 60_000));
+        ledger.refused(false, Some(5_000), START + 60_000);
+        assert!(!ledger.has_spare(1, START + 64_999));
     }
 
     #[test]

@@ -150,6 +150,7 @@ const fn blind_order(intent: &OrderIntent) -> OrderJudgement {
     OrderJudgement {
         is_exit: intent.only_reduces(),
         fill: None,
+        cost: None,
         settings: None,
         level: None,
     }

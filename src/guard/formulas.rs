@@ -111,6 +111,72 @@ pub const CROSSED_END: [&str; 2] = [
     "@.positionAmt - abs(@.positionAmt) * @.bracket#.maintMarginRatio",
 ];
 
+/// Whose price an order has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnPrice {
+    /// Its own.
+    Limit,
+    /// None.
+    Market,
+    /// One that the book decides on arrival.
+    Matched,
+}
+
+/// What the exchange asks for an order; names stand within the order and its `exchangeCost`. By side,
+/// and by whose price the order has.
+///
+/// Source: margin-math §4.4, §4.5.
+#[must_use]
+pub const fn order_cost(buys: bool, own: OwnPrice) -> [Formula; 3] {
+    let cost = formula("cost", &["marginRequired + openLoss"]);
+    let (assumed, loss) = match (buys, own) {
+        (true, OwnPrice::Limit) => (
+            &["price"] as &'static [_],
+            &["max(0, price - markPrice) * quantityUsed"] as &'static [_],
+        ),
+        (true, OwnPrice::Market | OwnPrice::Matched) => (
+            &[
+                "max(priceUsed, markPrice * 1.0005, askPrice * 1.0005)",
+                "max(priceUsed, markPrice * 1.0005)",
+            ] as &'static [_],
+            &[
+                "(max(markPrice, askPrice) * 1.0005 - markPrice) * quantityUsed",
+                "(markPrice * 1.0005 - markPrice) * quantityUsed",
+            ] as &'static [_],
+        ),
+        (false, OwnPrice::Limit) => (
+            &[
+                "max(price, markPrice * 1.0015, lastPrice * 1.0015)",
+                "max(price, markPrice * 1.0015)",
+            ] as &'static [_],
+            &["max(0, markPrice - price) * quantityUsed"] as &'static [_],
+        ),
+        (false, OwnPrice::Matched) => (
+            &[
+                "max(markPrice * 1.0015, lastPrice * 1.0015, askPrice)",
+                "max(markPrice * 1.0015, lastPrice * 1.0015)",
+                "max(markPrice * 1.0015, askPrice)",
+                "markPrice * 1.0015",
+            ] as &'static [_],
+            &["max(0, markPrice - bidPrice) * quantityUsed", "0"] as &'static [_],
+        ),
+        (false, OwnPrice::Market) => (
+            &[
+                "max(markPrice * 1.0015, lastPrice * 1.0015, bidPrice)",
+                "max(markPrice * 1.0015, lastPrice * 1.0015)",
+                "max(markPrice * 1.0015, bidPrice)",
+                "markPrice * 1.0015",
+            ] as &'static [_],
+            &["0"] as &'static [_],
+        ),
+    };
+    [
+        formula("assumedPrice", assumed),
+        formula("openLoss", loss),
+        cost,
+    ]
+}
+
 /// What all held symbols together lose by a move that does not liquidate, and by one that does.
 pub const AT_RISK: [&str; 2] = ["abs(notionalNet) * walletAtRisk.move", "marginBalance"];
 

@@ -238,7 +238,10 @@ fn one_by_one(
         let cost = if intent.kind.is_conditional() {
             None
         } else {
-            Some(order_cost(&state, mode, intent, &filled).map_err(missing)?)
+            Some({
+                let quotes = desk.view.quotes(symbol);
+                order_cost(&state, mode, intent, &filled, quotes).map_err(missing)?
+            })
         };
         let own = [symbol];
         let own_limits =
@@ -266,6 +269,7 @@ fn one_by_one(
         judged.push(OrderJudgement {
             is_exit: order_is_exit(desk.view, intent, &together),
             fill: Some(filled),
+            cost,
             settings: Some((settings.margin_mode, settings.leverage)),
             level: found.iter().map(|finding| finding.level).max(),
         });

@@ -14,6 +14,7 @@ use super::stress::StressOutcome;
 use crate::margin::account::{Asset, Leg, MarginMode, PositionSide, Symbol};
 use crate::margin::amount::{Amount, Leverage, MarkPrice, Price, Quantity, Rate};
 use crate::margin::bracket::Bracket;
+use crate::margin::cost::OrderCost;
 use crate::margin::liquidation::LiquidationPrices;
 use crate::margin::order::OrderId;
 use crate::margin::pool::PoolAssessment;
@@ -360,6 +361,8 @@ pub struct OrderJudgement {
     pub is_exit: bool,
     /// How it was taken to fill.
     pub fill: Option<Fill>,
+    /// What the exchange asks for it; `None` of a conditional order, which costs nothing until it fires.
+    pub cost: Option<OrderCost>,
     /// Margin mode and leverage in force.
     pub settings: Option<(MarginMode, Leverage)>,
     /// The hardest finding that is about this order.

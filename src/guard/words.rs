@@ -12,6 +12,7 @@ pub use self::compared::{contagion, crossed_or_isolated, loss};
 use super::verdict::Retry;
 use crate::margin::account::{MarginMode, Symbol};
 use crate::margin::amount::{Amount, Leverage, Price, Rate};
+use crate::margin::cost::AssumedFrom;
 use crate::margin::liquidation::Direction;
 use crate::margin::pool::{AdverseMove, CommonMove, FirstKiller, PoolAssessment, Survival};
 
@@ -40,6 +41,19 @@ pub fn percent(fraction: Decimal, careful: Careful) -> String {
             .round_dp_with_strategy(decimals, strategy)
             .normalize()
     )
+}
+
+/// What decided the price at which the exchange counts an order.
+#[must_use]
+pub const fn assumed_from(from: AssumedFrom) -> &'static str {
+    match from {
+        AssumedFrom::Order => "its own price",
+        AssumedFrom::Fill => "what it is taken to fill at",
+        AssumedFrom::Mark => "by the mark",
+        AssumedFrom::Last => "by the last price",
+        AssumedFrom::Bid => "the best bid",
+        AssumedFrom::Ask => "by the best ask",
+    }
 }
 
 /// Money with two decimals (more for small amounts), rounded half-even.

@@ -319,6 +319,18 @@ pub struct Lot {
     pub step: Option<Quantity>,
 }
 
+/// What is known of a contract's market beside its mark. Only what an order costs asks for it, and
+/// only to count an order dearer than the mark would: without it the mark stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Quotes {
+    /// Price of the last trade.
+    pub last: Option<Price>,
+    /// Highest price somebody buys at.
+    pub best_bid: Option<Price>,
+    /// Lowest price somebody sells at.
+    pub best_ask: Option<Price>,
+}
+
 /// Everything the margin of one symbol depends on. A value that is not known is `None`, and what
 /// depends on it is then unknown too: never zero, never a default.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -1,37 +1,87 @@
 //! What the exchange asks for an order before it accepts it, and the largest order it would take.
 //!
-//! Owns: assuming prices, the cost of an order, the position cap in force, the largest order.
-//! Must not know: policy, what the account is worth after a fill, the exchange's filters.
+//! Owns: assuming prices and what they are taken from, the cost of an order, the position cap in
+//! force, the largest order.
+//! Must not know: policy, what the account is worth after a fill, the exchange's filters, how old a
+//! quote is (what is too old is not handed in).
 //!
 //! Where the sources differ the more careful reading counts: it asks for more margin and takes a
 //! smaller order.
 
 use rust_decimal::{Decimal, RoundingStrategy};
 
-use super::account::{PositionMode, PositionSide, Side, SymbolState};
+use super::account::{PositionMode, PositionSide, Quotes, Side, SymbolState};
 use super::amount::{
     Amount, ArithmeticError, Leverage, Notional, PRINTED_DECIMALS, Price, Quantity, Rate,
     exact_add, exact_mul, quotient,
 };
 use super::contribution::{Missing, present_notional, signed_notional};
-use super::order::OrderIntent;
+use super::order::{OrderIntent, OrderKind};
 use super::project::Fill;
 
-/// A market buy is assumed at the best ask and this much of it; the mark stands in for the ask.
+/// A market buy is assumed at the best ask and this much of it.
 ///
 /// Source: margin-math §4.5 (vector D09).
 const MARKET_BUY_ABOVE: Rate = Rate::new(Decimal::from_parts(5, 0, 0, false, 4));
 
-/// A sell is assumed at the last price and this much of it at least; the mark stands in for it.
+/// A sell is assumed at the last price and this much of it at least.
 ///
 /// Source: margin-math §4.5 (vectors D03, D04: the text in force from January 2026).
 const SELL_ABOVE: Rate = Rate::new(Decimal::from_parts(15, 0, 0, false, 4));
+
+/// What decided the price an order is counted at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AssumedFrom {
+    /// The order's own price.
+    Order,
+    /// The price this guard takes a market order to fill at.
+    Fill,
+    /// The mark with the exchange's addition.
+    Mark,
+    /// The last price with the exchange's addition.
+    Last,
+    /// The best bid.
+    Bid,
+    /// The best ask, for a buy with the exchange's addition.
+    Ask,
+}
+
+impl AssumedFrom {
+    /// Every source.
+    pub const ALL: [Self; 6] = [
+        Self::Order,
+        Self::Fill,
+        Self::Mark,
+        Self::Last,
+        Self::Bid,
+        Self::Ask,
+    ];
+}
+
+/// The price an order is counted at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AssumedPrice {
+    /// The price.
+    pub price: Price,
+    /// What decided it.
+    pub from: AssumedFrom,
+}
 
 /// What the exchange asks for a new order before it accepts it, in the pool's asset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OrderCost {
     /// Initial margin that the order adds by the netting rule, and the loss it opens with.
     pub cost: Amount,
+    /// The margin in it.
+    pub margin_required: Amount,
+    /// The loss in it.
+    pub open_loss: Amount,
+    /// The price the margin was counted at.
+    pub assumed: AssumedPrice,
+    /// The mark it was counted with.
+    pub mark: Price,
+    /// What was known of the market beside the mark.
+    pub quotes: Quotes,
     /// Positions and orders together afterwards, which the position cap counts.
     pub present_notional: Notional,
 }
@@ -48,12 +98,13 @@ pub fn order_cost(
     mode: PositionMode,
     intent: &OrderIntent,
     fill: &Fill,
+    quotes: Quotes,
 ) -> Result<OrderCost, Missing> {
     let settings = state.settings.ok_or(Missing::Settings)?;
     let mark = state.mark.ok_or(Missing::Mark)?.price();
     let before = present_notional(state, mode)?;
-    let price = assuming_price(intent, mark, fill.price)?;
-    let added = price.times(fill.quantity)?;
+    let assumed = assuming_price(intent, mark, fill.price, quotes)?;
+    let added = assumed.price.times(fill.quantity)?;
     let mut with_order = state.clone();
     if !intent.only_reduces() {
         let resting = &mut with_order.resting;
@@ -72,41 +123,89 @@ pub fn order_cost(
     let open_loss = if intent.only_reduces() {
         Amount::ZERO
     } else {
-        open_loss(intent, mark)?.times(fill.quantity)?.as_amount()
+        let unit = open_loss(intent, mark, quotes)?;
+        unit.times(fill.quantity)?.as_amount()
     };
     Ok(OrderCost {
         cost: added_margin.plus(open_loss)?,
+        margin_required: added_margin,
+        open_loss,
+        assumed,
+        mark,
+        quotes,
         present_notional: after,
     })
 }
 
-/// The price an order is counted at: a limit buy at its own, a market buy at the price this guard
-/// takes it to fill at and never below the exchange's, a sell at the highest of its own, the mark and
-/// 1.0015 × last.
+/// The price an order is counted at: the dearest of what any of the rules says.
+///
+/// A limit buy counts at its own price. A sell counts at `max(1.0015 × last, 1.0015 × mark, own
+/// price)`, a market sell at the best bid if that is more, and one whose price the book decides at the
+/// best ask, where it may come to rest. A market buy counts at the price
+/// this guard takes it to fill at, `1.0005 × ask` or `1.0005 × mark`. The mark's terms are there
+/// whether or not the others are: a quote makes an order dearer and never cheaper, so that what is
+/// not known or too old can only be missed on the side that is as careful as the mark.
+///
+/// Source: margin-math §4.5 (both tables of it, D03, D04, D09, D10; the larger counts).
 fn assuming_price(
     intent: &OrderIntent,
     mark: Price,
     fill_price: Price,
-) -> Result<Price, ArithmeticError> {
+    quotes: Quotes,
+) -> Result<AssumedPrice, ArithmeticError> {
+    let at = |price, from| AssumedPrice { price, from };
     let limit = intent.kind.limit_price();
-    match (intent.side, limit) {
-        (Side::Buy, Some(limit)) => Ok(limit),
-        (Side::Buy, None) => Ok(fill_price.max(mark.moved(MARKET_BUY_ABOVE)?)),
-        (Side::Sell, limit) => {
-            let above_last = mark.moved(SELL_ABOVE)?;
-            Ok(limit.map_or(above_last, |limit| limit.max(above_last)))
+    let mut dearest = match (intent.side, limit) {
+        (Side::Buy, Some(limit)) => return Ok(at(limit, AssumedFrom::Order)),
+        (Side::Buy, None) => at(mark.moved(MARKET_BUY_ABOVE)?, AssumedFrom::Mark),
+        (Side::Sell, _) => at(mark.moved(SELL_ABOVE)?, AssumedFrom::Mark),
+    };
+    let others = match intent.side {
+        Side::Buy => [
+            Some(at(fill_price, AssumedFrom::Fill)),
+            raised(quotes.best_ask, MARKET_BUY_ABOVE)?.map(|ask| at(ask, AssumedFrom::Ask)),
+        ],
+        Side::Sell => [
+            match (limit, intent.kind) {
+                (Some(limit), _) => Some(at(limit, AssumedFrom::Order)),
+                (None, OrderKind::PriceMatched) => {
+                    quotes.best_ask.map(|ask| at(ask, AssumedFrom::Ask))
+                }
+                (None, _) => quotes.best_bid.map(|bid| at(bid, AssumedFrom::Bid)),
+            },
+            raised(quotes.last, SELL_ABOVE)?.map(|last| at(last, AssumedFrom::Last)),
+        ],
+    };
+    for other in others.into_iter().flatten() {
+        if other.price > dearest.price {
+            dearest = other;
         }
     }
+    Ok(dearest)
 }
 
-/// The loss an order opens with, per unit: how far its price is on the losing side of the mark.
-fn open_loss(intent: &OrderIntent, mark: Price) -> Result<Price, ArithmeticError> {
-    let Some(price) = intent.kind.limit_price() else {
-        return Ok(Price::ZERO);
-    };
-    let adverse = match intent.side {
-        Side::Buy => price.minus(mark)?,
-        Side::Sell => mark.minus(price)?,
+fn raised(price: Option<Price>, by: Rate) -> Result<Option<Price>, ArithmeticError> {
+    price.map(|price| price.moved(by)).transpose()
+}
+
+/// The loss an order opens with, per unit: how far its price is on the losing side of the mark. An
+/// order without a price has the exchange's assuming price for its own: a market buy
+/// `1.0005 × max(ask, mark)`, which a market sell never has below the mark. A sell whose price the book
+/// decides may be priced at the best bid.
+///
+/// Source: margin-math §4.4; that a market buy opens with a loss follows from §4.5 with D09.
+fn open_loss(intent: &OrderIntent, mark: Price, quotes: Quotes) -> Result<Price, ArithmeticError> {
+    let adverse = match (intent.side, intent.kind.limit_price()) {
+        (Side::Buy, Some(price)) => price.minus(mark)?,
+        (Side::Sell, Some(price)) => mark.minus(price)?,
+        (Side::Buy, None) => {
+            let ask = quotes.best_ask.map_or(mark, |ask| ask.max(mark));
+            ask.moved(MARKET_BUY_ABOVE)?.minus(mark)?
+        }
+        (Side::Sell, None) => match (intent.kind, quotes.best_bid) {
+            (OrderKind::PriceMatched, Some(bid)) => mark.minus(bid)?,
+            _ => Price::ZERO,
+        },
     };
     Ok(adverse.max(Price::ZERO))
 }
@@ -146,12 +245,13 @@ pub fn largest_order(
     intent: &OrderIntent,
     fill_price: Price,
     available: Amount,
+    quotes: Quotes,
 ) -> Result<Quantity, Missing> {
     let settings = state.settings.ok_or(Missing::Settings)?;
     let mark = state.mark.ok_or(Missing::Mark)?.price();
     let cap = position_cap(state).ok_or_else(|| state.no_brackets())?;
-    let price = assuming_price(intent, mark, fill_price)?;
-    let loss = open_loss(intent, mark)?;
+    let price = assuming_price(intent, mark, fill_price, quotes)?.price;
+    let loss = open_loss(intent, mark, quotes)?;
     let rate = initial_margin_rate(settings.leverage)?;
     let side = Netted::of(state, mode, intent.side)?;
 

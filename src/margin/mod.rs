@@ -37,6 +37,8 @@ pub mod worst;
 #[cfg(test)]
 mod absurd;
 #[cfg(test)]
+mod inverse_trial;
+#[cfg(test)]
 mod joint_properties;
 #[cfg(test)]
 mod properties;

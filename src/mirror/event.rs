@@ -62,6 +62,8 @@ pub enum Event {
     },
     /// A mark price.
     Mark(MarkUpdate),
+    /// Last prices or best bids and asks, read over REST; absent is unchanged. Nothing waits for them.
+    Quotes(Read<Vec<QuoteUpdate>>),
     /// Collateral rates of assets, as they now are; absent is unchanged.
     CollateralRates(Vec<CollateralUpdate>),
     /// The debts at which the exchange sells other assets in multi-assets mode.
@@ -287,6 +289,30 @@ pub struct MarkUpdate {
     pub next_funding_ms: Option<i64>,
     /// Event time: freshness is counted from it.
     pub event_ms: i64,
+}
+
+/// What was read of a contract's market beside its mark.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuoteUpdate {
+    /// Contract.
+    pub symbol: Symbol,
+    /// What was read.
+    pub quote: Quote,
+}
+
+/// One of the two reads that tell quotes. A price is `None` where the exchange sent zero: there is
+/// none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quote {
+    /// Price of the last trade.
+    Last(Option<Price>),
+    /// The best of the book.
+    Best {
+        /// Highest price somebody buys at.
+        bid: Option<Price>,
+        /// Lowest price somebody sells at.
+        ask: Option<Price>,
+    },
 }
 
 /// What an asset counts for in multi-assets mode.

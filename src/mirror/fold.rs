@@ -101,6 +101,7 @@ impl Mirror {
             }
             Event::MarginCall { symbols, .. } => change.notices.push(Notice::MarginCall(symbols)),
             Event::Mark(update) => self.mark(&update, now, change),
+            Event::Quotes(read) => self.quotes.take(read, now),
             Event::CollateralRates(rates) => self.collateral_rates(&rates, change),
             Event::AutoExchange(rows) => {
                 for row in rows {

@@ -21,6 +21,7 @@ mod fold;
 pub mod marks;
 pub mod orders;
 pub mod plane;
+pub mod quotes;
 pub mod reserve;
 pub mod sync;
 #[cfg(test)]
@@ -40,12 +41,13 @@ use event::{
 use marks::Marks;
 use orders::Orders;
 use plane::{Bounds, Reading};
+use quotes::QuoteBook;
 use reserve::Reservations;
 use sync::Sync;
 use truth::{Drift, Watermark};
 
 use crate::clock::Now;
-use crate::margin::account::{Asset, PositionSide, Rules, Symbol};
+use crate::margin::account::{Asset, PositionSide, Quotes, Rules, Symbol};
 use crate::margin::amount::{Amount, Price, Rate};
 use crate::margin::book::Book;
 use crate::margin::bracket::BracketTable;
@@ -188,6 +190,7 @@ pub struct Mirror {
     /// A position's cost needed more than 28 digits: the account plane is not usable.
     unrepresentable: Option<Symbol>,
     marks: Marks,
+    quotes: QuoteBook,
     /// When each asset's collateral rate was last told.
     rates: BTreeMap<Asset, i64>,
     /// The part of each asset's price that does not count.
@@ -234,6 +237,7 @@ impl Mirror {
             orders_unsummable: None,
             unrepresentable: None,
             marks: Marks::default(),
+            quotes: QuoteBook::default(),
             rates: BTreeMap::new(),
             haircuts: BTreeMap::new(),
             sync: Sync::default(),
@@ -298,6 +302,12 @@ impl Mirror {
     #[must_use]
     pub fn mark_meta(&self, symbol: &str) -> Option<&marks::MarkMeta> {
         self.marks.meta(self.book.id(symbol)?)
+    }
+
+    /// What is known of a contract's market beside its mark and is not too old at this moment.
+    #[must_use]
+    pub fn quotes(&self, symbol: &Symbol, now: Now) -> Quotes {
+        self.quotes.at(symbol, now)
     }
 
     /// What the last whole read found.

@@ -10,7 +10,7 @@ use super::plane::{Plane, PlaneStatus, Reading};
 use super::sync::Phase;
 use super::{Mirror, plane::Bounds};
 use crate::clock::Now;
-use crate::margin::account::{Asset, AssetMode, Rules, Symbol};
+use crate::margin::account::{Asset, AssetMode, Quotes, Rules, Symbol};
 use crate::margin::book::Book;
 
 /// What a question rests on beyond the account-wide planes.
@@ -87,6 +87,12 @@ impl<'a> LiveView<'a> {
     #[must_use]
     pub fn rules(&self, symbol: &Symbol) -> Option<&'a Rules> {
         self.mirror.rules.get(symbol)
+    }
+
+    /// What is known of a contract's market beside its mark; nothing of it is needed for a view.
+    #[must_use]
+    pub fn quotes(&self, symbol: &Symbol) -> Quotes {
+        self.mirror.quotes(symbol, self.now)
     }
 }
 

@@ -131,6 +131,7 @@ fn market(verb: &str, words: &mut Cursor, tables: &Tables) -> Option<Result<Stat
                 price: words.decimal("a price")?,
             })
         }),
+        "book" => book(words),
         "walk" => named(words).and_then(|symbol| {
             Ok(Statement::Walk {
                 symbol,
@@ -225,6 +226,20 @@ fn adjust(words: &mut Cursor) -> Result<Statement, Mistake> {
         amount,
         reason,
     })
+}
+
+fn book(words: &mut Cursor) -> Result<Statement, Mistake> {
+    let symbol = named(words)?;
+    if words.take("around-mark") {
+        return Ok(Statement::Book { symbol, best: None });
+    }
+    let bid = words.positive("a best bid, or `around-mark`")?;
+    let ask = words.positive("a best ask")?;
+    if bid >= ask {
+        return Err(words.mistake("the best bid lies below the best ask"));
+    }
+    let best = Some((bid, ask));
+    Ok(Statement::Book { symbol, best })
 }
 
 fn position_side(words: &mut Cursor) -> PositionSide {

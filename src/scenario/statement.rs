@@ -96,6 +96,14 @@ pub enum Statement {
         /// Last price.
         price: Decimal,
     },
+    /// `book NAME BID ASK|around-mark`: the best of the book stands away from the mark, until it is put
+    /// back.
+    Book {
+        /// Contract.
+        symbol: String,
+        /// Best bid and best ask; `None` puts them around the mark again.
+        best: Option<(Decimal, Decimal)>,
+    },
     /// `walk NAME VOLATILITY`: random walk, standard move per second as a fraction.
     Walk {
         /// Contract.

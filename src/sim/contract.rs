@@ -124,6 +124,8 @@ pub(crate) struct Contract {
     pub(crate) volatility: Fixed,
     /// Chance per second and standard size of a jump.
     pub(crate) jumps: (Fixed, Fixed),
+    /// Best bid and ask where they are put away from the mark.
+    pub(crate) best: Option<(Fixed, Fixed)>,
     /// Quantity at the touch; zero is unlimited.
     pub(crate) depth: Fixed,
     /// The mark moves but is not told.
@@ -164,6 +166,7 @@ impl Contract {
             funding_rate: Fixed::ZERO,
             volatility: Fixed::ZERO,
             jumps: (Fixed::ZERO, Fixed::ZERO),
+            best: None,
             depth: Fixed::ZERO,
             frozen: false,
             dark: false,
@@ -179,6 +182,7 @@ impl Contract {
         self.funding_rate = known.funding_rate;
         self.volatility = known.volatility;
         self.jumps = known.jumps;
+        self.best = known.best;
         self.depth = known.depth;
         self.history = known.history.clone();
     }
@@ -260,14 +264,16 @@ impl Contract {
         self.status == "TRADING"
     }
 
-    /// Best bid: the mark, cut down to the tick.
+    /// Best bid: the mark, cut down to the tick, unless it is put elsewhere.
     pub(crate) fn bid(&self) -> Fixed {
-        self.mark.floor_to(self.tick)
+        self.best
+            .map_or_else(|| self.mark.floor_to(self.tick), |best| best.0)
     }
 
-    /// Best ask: one tick above the bid.
+    /// Best ask: one tick above the bid, unless it is put elsewhere.
     pub(crate) fn ask(&self) -> Fixed {
-        self.bid() + self.tick
+        self.best
+            .map_or_else(|| self.bid() + self.tick, |best| best.1)
     }
 
     /// Quantity at each level of the book; with unlimited depth a round figure is shown.

@@ -5,9 +5,9 @@
 //! engine's against. Nothing is matched, refused or liquidated here: the account is taken as it is
 //! written. Must not know the engine.
 
-use crate::scenario::{AssetMode, PositionSide, Statement};
+use crate::scenario::{AssetMode, OrderLine, PositionSide, Statement};
 
-use super::account::{Leg, Position};
+use super::account::{Leg, Position, closes_leg};
 use super::contract::Contract;
 use super::edge::{Edges, Scales};
 use super::exact::{Fixed, Shares};
@@ -104,6 +104,17 @@ pub struct LedgerPosition {
     pub spill: String,
 }
 
+/// What an order would cost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerCost {
+    /// The price its margin is reckoned at.
+    pub assumed_price: String,
+    /// The loss it opens with.
+    pub open_loss: String,
+    /// Margin and loss together.
+    pub cost: String,
+}
+
 impl Ledger {
     /// The account that the statements write down, resting orders included; `expect` lines, timed
     /// lines and mishaps are passed over.
@@ -126,6 +137,30 @@ impl Ledger {
     pub fn pool(&self, asset: &str, horizon: &str) -> Result<LedgerPool, String> {
         let horizon = Fixed::parse(horizon).ok_or("the horizon is no number")?;
         Ok(pool(self.venue.figures(), asset, horizon))
+    }
+
+    /// What an order that opens would cost, by the exchange's own rules alone: at the last price and the
+    /// best of the book as they are written down. `None` for one that is not placed at once or can only
+    /// reduce.
+    ///
+    /// # Errors
+    /// The contract is not listed, or a figure is too long.
+    pub fn cost(&self, line: &OrderLine) -> Result<Option<LedgerCost>, String> {
+        if line.conditional.is_some()
+            || line.reduce_only
+            || closes_leg(line.side, line.position_side)
+        {
+            return Ok(None);
+        }
+        let told = |refusal: super::refusal::Refusal| refusal.message.clone();
+        let new = Venue::scripted(line).map_err(told)?;
+        let contract = self.venue.contract(&line.symbol).map_err(told)?;
+        let cost = self.venue.cost(contract, &new);
+        Ok(Some(LedgerCost {
+            assumed_price: cost.price.plain(),
+            open_loss: cost.open_loss.plain(),
+            cost: (cost.margin.floor() + cost.open_loss).plain(),
+        }))
     }
 
     /// Figures of every position, contract by contract.

@@ -46,7 +46,7 @@ use self::core::Core;
 use clock::Clock;
 use hub::Hub;
 
-pub use ledger::{Ledger, LedgerKiller, LedgerPool, LedgerPosition};
+pub use ledger::{Ledger, LedgerCost, LedgerKiller, LedgerPool, LedgerPosition};
 pub use truth::{
     TrueAlgoOrder, TrueAsset, TrueOrder, TruePool, TruePosition, TrueSettings, TrueUsage, Truth,
 };

@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use crossguard::api::events::EventKind;
 use crossguard::api::openapi;
 use crossguard::api::protocol::error::ErrorCode;
-use crossguard::api::protocol::notice;
+use crossguard::api::protocol::{names, notice};
 use crossguard::api::server::{Route, Scope};
 use crossguard::cli::Exit;
 use crossguard::guard::alarm::{Rule, Severity};
 use crossguard::guard::verdict::{Code, Decision, Ladder, Retry};
+use crossguard::margin::cost::AssumedFrom;
 use crossguard::mirror::plane::Plane;
 use serde_json::Value;
 
@@ -142,6 +143,10 @@ fn the_documents_closed_lists_are_the_enums() {
     assert_eq!(
         list("Finding", "/properties/retry"),
         Retry::ALL.map(Retry::name)
+    );
+    assert_eq!(
+        list("ExchangeCost", "/properties/assumedFrom"),
+        AssumedFrom::ALL.map(names::assumed_from)
     );
     assert_eq!(
         list("BriefAnswer", "/properties/decision"),

@@ -517,6 +517,78 @@ fn a_decision_is_computed_anew_from_what_explain_prints() {
 }
 
 #[test]
+fn what_the_exchange_asks_for_an_order_is_computed_anew_with_quotes_and_without() {
+    let quoted = "last BTCUSDT 60300\nbook BTCUSDT 60500 60900\n";
+    let wanted = [
+        (
+            r#""side":"BUY","type":"LIMIT","timeInForce":"GTC","price":"60200""#,
+            "order",
+            "order",
+        ),
+        (
+            r#""side":"SELL","type":"LIMIT","timeInForce":"GTC","price":"60000""#,
+            "last",
+            "mark",
+        ),
+        (
+            r#""side":"SELL","type":"LIMIT","timeInForce":"GTC","price":"60400""#,
+            "order",
+            "order",
+        ),
+        (r#""side":"BUY","type":"MARKET""#, "ask", "price_used"),
+        (r#""side":"SELL","type":"MARKET""#, "bid", "mark"),
+        (
+            r#""side":"SELL","type":"LIMIT","timeInForce":"GTC","priceMatch":"QUEUE""#,
+            "ask",
+            "mark",
+        ),
+    ];
+    for (quotes, with_quotes) in [(quoted, true), ("", false)] {
+        let daemon = Daemon::with(&format!("{CONTRACTS}{HELD}{quotes}"));
+        for (order, from_quotes, from_mark) in wanted {
+            let body = format!(r#"{{"order":{{"symbol":"BTCUSDT","quantity":"1",{order}}}}}"#);
+            let told = explained(&daemon, &body);
+            let from = if with_quotes { from_quotes } else { from_mark };
+            assert_eq!(
+                told["order"]["exchangeCost"]["assumedFrom"], from,
+                "{order}"
+            );
+            all_in(
+                &explained_names(&told),
+                &["order assumedPrice", "order cost"],
+            );
+            let of_quotes = |entry: &&Value| {
+                let path = entry["path"].as_str().unwrap();
+                path.starts_with("order.exchangeCost.")
+            };
+            let missing = told["inputs"]["missing"].as_array().unwrap().iter();
+            let expected = match (with_quotes, order) {
+                (true, _) => 0,
+                (_, order) if order.contains("priceMatch") => 3,
+                (_, order) if order.contains("SELL") && order.contains("MARKET") => 2,
+                (_, order) => usize::from(order.contains("SELL") || order.contains("MARKET")),
+            };
+            assert_eq!(missing.filter(of_quotes).count(), expected, "{order}");
+        }
+    }
+    // A batch: each order by itself. A conditional order costs nothing until it fires.
+    let daemon = Daemon::with(&format!("{CONTRACTS}{quoted}"));
+    let batch = r#"{"orders":[{"symbol":"BTCUSDT","side":"SELL","type":"MARKET","quantity":"0.01"},{"symbol":"BTCUSDT","side":"BUY","type":"STOP_MARKET","stopPrice":"61000","quantity":"0.01"}]}"#;
+    let told = explained(&daemon, batch);
+    let names = explained_names(&told);
+    all_in(
+        &names,
+        &[
+            "orders[0] assumedPrice",
+            "orders[0] openLoss",
+            "orders[0] cost",
+        ],
+    );
+    assert!(!names.contains(&"orders[1] cost".to_owned()));
+    assert_eq!(told["orders"][1]["exchangeCost"], Value::Null);
+}
+
+#[test]
 fn a_decision_on_a_hedge_a_batch_and_a_change_is_computed_anew() {
     let daemon = Daemon::with(&format!("mode hedge\n{CONTRACTS}{HEDGED}"));
     let order = r#"{"order":{"symbol":"BTCUSDT","side":"BUY","positionSide":"LONG","type":"LIMIT","timeInForce":"GTC","price":"60100","quantity":"0.5"}}"#;

@@ -57,6 +57,7 @@ mod middleman;
 mod offers;
 mod promises;
 mod property_cases;
+mod quotes;
 mod random_accounts;
 mod readme;
 mod real_brackets;

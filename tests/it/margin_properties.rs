@@ -2,7 +2,7 @@
 //! accounts of one to forty positions over real bracket tables, in both position modes and both asset
 //! modes. `property_cases` makes them.
 
-use crossguard::margin::account::{MarginMode, PositionMode, PositionSide, Side, Symbol};
+use crossguard::margin::account::{MarginMode, PositionMode, PositionSide, Quotes, Side, Symbol};
 use crossguard::margin::amount::{Amount, Notional, Price, Quantity, Rate, round};
 use crossguard::margin::book::Book;
 use crossguard::margin::cost::{largest_order, order_cost, position_cap};
@@ -448,6 +448,16 @@ fn property_the_sums_of_plain_pools_made_anew_are_the_running_sums() {
     });
 }
 
+/// A last price and a book a little off the mark, on the side that makes orders dearer.
+fn quotes_about(mark: Decimal) -> Quotes {
+    let at = |percent: i64| Some(Price::new(round(mark * Decimal::new(percent, 2), 8)));
+    Quotes {
+        last: at(102),
+        best_bid: at(100),
+        best_ask: at(103),
+    }
+}
+
 #[test]
 fn property_the_largest_order_is_paid_for_and_within_the_cap() {
     for_all(|case| {
@@ -472,13 +482,15 @@ fn property_the_largest_order_is_paid_for_and_within_the_cap() {
                 };
                 let mut intent = order(symbol, side, leg, Decimal::ONE);
                 intent.kind = OrderKind::Limit { price };
-                let largest = largest_order(state, mode, &intent, price, available).unwrap();
+                let quotes = quotes_about(mark);
+                let largest =
+                    largest_order(state, mode, &intent, price, available, quotes).unwrap();
                 if largest.is_zero() {
                     continue;
                 }
                 intent.quantity = Some(largest);
                 let filled = fill(&mut what_if.clone(), &intent, AT_MARK).unwrap();
-                let cost = order_cost(state, mode, &intent, &filled).unwrap();
+                let cost = order_cost(state, mode, &intent, &filled, quotes).unwrap();
                 ensure(cost.cost <= available, || {
                     format!(
                         "{symbol} {side:?} {largest}: costs {} of {available}",

@@ -371,6 +371,16 @@ impl Rig {
                 symbol: name,
                 price,
             } => self.mark(name, *price),
+            Statement::Last {
+                symbol: name,
+                price,
+            } => self.quote(name, Quote::Last(Some(Price::new(*price)))),
+            Statement::Book { symbol: name, best } => {
+                let (bid, ask) = best
+                    .map(|(bid, ask)| (Price::new(bid), Price::new(ask)))
+                    .unzip();
+                self.quote(name, Quote::Best { bid, ask });
+            }
             Statement::Order(line) => self.play_order(line),
             Statement::Transfer {
                 asset: name,
@@ -605,6 +615,14 @@ impl Rig {
     /// Tells a mark with the present time.
     pub(crate) fn mark(&mut self, name: &str, price: Decimal) {
         self.mark_at(name, price, self.clock.now().wall_ms);
+    }
+
+    /// Tells a last price, or the best of the book, as it was read just now.
+    pub(crate) fn quote(&mut self, name: &str, quote: Quote) {
+        let symbol = symbol(name);
+        self.tell(Event::Quotes(
+            self.read(vec![QuoteUpdate { symbol, quote }]),
+        ));
     }
 
     /// Tells a mark with a time of its own.

@@ -17,6 +17,7 @@ use crossguard::margin::change::{self, Change, MarginMove};
 use crossguard::margin::cost::{largest_order, order_cost};
 use crossguard::margin::position::assess_positions;
 use crossguard::margin::project::{Assumptions, fill, isolated_twin};
+use crossguard::mirror::quotes::AGE_MAX_MS;
 use crossguard::scenario::{self, MarginType, Scenario, Statement};
 use crossguard::sim::Ledger;
 use rust_decimal::Decimal;
@@ -132,7 +133,7 @@ fn hold(both: &mut Both, expectation: &str) -> Result<bool, String> {
         "pool" => hold_pool(both, rest),
         "position" => hold_position(both, rest),
         "bracket" => hold_bracket(&both.rig, rest).map(|()| false),
-        "order" => hold_order(&both.rig, rest).map(|()| false),
+        "order" => hold_order(both, rest),
         "check" => hold_check(&mut both.rig, rest).map(|()| false),
         "change" => hold_change(&mut both.rig, rest).map(|()| false),
         "verdict" => hold_verdict(&mut both.rig, rest).map(|()| false),
@@ -238,22 +239,51 @@ fn hold_bracket(rig: &Rig, rest: &str) -> Result<(), String> {
 
 /// `order ORDER -> FIGURE VALUE …`: how the order is taken to fill, what the exchange asks for it, and
 /// the account afterwards (`after.…` its pool, `position.…` the leg it belongs to).
-fn hold_order(rig: &Rig, rest: &str) -> Result<(), String> {
+fn hold_order(both: &Both, rest: &str) -> Result<bool, String> {
     let (order, expected) = rest
         .split_once("->")
         .ok_or("order ORDER -> FIGURE VALUE …")?;
     let words: Vec<&str> = expected.split_whitespace().collect();
+    let mut by_ledger = false;
     for pair in words.chunks(2) {
         let [figure, value] = pair else {
             return Err("each figure needs a value".into());
         };
-        let found = order_figure(rig, order.trim(), figure)?;
+        if let Some(figure) = figure.strip_prefix("ledger.") {
+            let found = cost_by_ledger(both, order.trim(), figure)?;
+            same(Some(found), value).map_err(|found| by_the_ledger(&found))?;
+            by_ledger = true;
+            continue;
+        }
+        let found = order_figure(&both.rig, order.trim(), figure)?;
         same(found, value).map_err(|found| format!("{figure}: {found}"))?;
     }
-    Ok(())
+    Ok(by_ledger)
+}
+
+/// What the simulator's ledger says the order costs, by the exchange's rule alone.
+fn cost_by_ledger(both: &Both, order: &str, figure: &str) -> Result<Decimal, String> {
+    let ledger = both.ledger.as_ref().ok_or("there is no ledger here")?;
+    let statement = scenario::parse_line(&format!("order {order}"));
+    let Ok(Some(Statement::Order(line))) = statement else {
+        return Err("no order".into());
+    };
+    let cost = ledger.cost(&line)?.ok_or("it costs nothing")?;
+    let text = match figure {
+        "cost" => cost.cost,
+        "openLoss" => cost.open_loss,
+        "assumed" => cost.assumed_price,
+        other => return Err(format!("the ledger knows no {other}")),
+    };
+    parse(&text).map_err(|error| error.to_string())
 }
 
 fn order_figure(rig: &Rig, order: &str, figure: &str) -> Result<Option<Decimal>, String> {
+    // `later.` is half a minute later, when nothing that was read before is used any more.
+    let (figure, later) = match figure.strip_prefix("later.") {
+        Some(figure) => (figure, AGE_MAX_MS + 1),
+        None => (figure, 0),
+    };
     let intent = wanted(order);
     let book = rig.core.mirror().book();
     let text = |unknown: crossguard::margin::book::Unknown| unknown.to_string();
@@ -284,6 +314,9 @@ fn order_figure(rig: &Rig, order: &str, figure: &str) -> Result<Option<Decimal>,
             _ => twin.liquidation_price.map(|price| price.get()),
         }));
     }
+    let mut now = rig.clock.now();
+    now.boot_us += later * 1_000;
+    let quotes = rig.core.mirror().quotes(&intent.symbol, now);
     if figure == "largest" {
         let start = book.what_if(&intent.symbol).map_err(text)?;
         let mut available = start.available_balance().map_err(text)?;
@@ -291,14 +324,16 @@ fn order_figure(rig: &Rig, order: &str, figure: &str) -> Result<Option<Decimal>,
             available = available.min(start.cross_wallet_balance().map_err(text)?);
         }
         let mode = book.position_mode();
-        let largest = largest_order(&before, mode, &intent, filled.price, available);
+        let largest = largest_order(&before, mode, &intent, filled.price, available, quotes);
         return Ok(Some(largest.map_err(|missing| missing.to_string())?.get()));
     }
-    let cost = order_cost(&before, book.position_mode(), &intent, &filled);
+    let cost = order_cost(&before, book.position_mode(), &intent, &filled, quotes);
     let cost = cost.map_err(|missing| missing.to_string())?;
     Ok(Some(match figure {
         "cost" => cost.cost.get(),
         "presentNotional" => cost.present_notional.get(),
+        "openLoss" => cost.open_loss.get(),
+        "assumed" => cost.assumed.price.get(),
         "price" => filled.price.get(),
         "quantity" => filled.quantity.get(),
         "opens" => filled.opens.get(),

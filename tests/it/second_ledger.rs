@@ -12,19 +12,22 @@
 //! together with the account's text.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Mutex;
 
 use crossguard::margin::account::PositionSide;
-use crossguard::margin::amount::parse;
+use crossguard::margin::amount::{Rate, parse};
+use crossguard::margin::cost::{AssumedFrom, order_cost};
 use crossguard::margin::liquidation::{Direction, LiquidationPrices};
 use crossguard::margin::pool::{PoolAssessment, Survival};
 use crossguard::margin::position::PositionAssessment;
+use crossguard::margin::project::{Assumptions, fill};
 use crossguard::scenario::{self, Scenario, Statement};
 use crossguard::sim::{Ledger, LedgerPool, LedgerPosition};
 use rust_decimal::Decimal;
 
-use crate::random_accounts::{Shape, account};
-use crate::rig::{Rig, asset};
+use crate::random_accounts::{Dice, Shape, account};
+use crate::rig::{Rig, asset, wanted};
 
 /// Accounts compared by a plain `cargo test`, in each asset mode.
 const SLICE: u64 = 150;
@@ -99,7 +102,9 @@ impl Gaps {
 }
 
 fn compare_account(seed: u64, shape: Shape, gaps: &mut Gaps) -> Result<(), String> {
-    let text = account(seed, shape);
+    let mut text = account(seed, shape);
+    let mut dice = Dice::new(seed ^ 0x0A55_u64);
+    let asked = with_quotes(&mut dice, &mut text);
     let scenario = Scenario::parse(&text).map_err(|mistakes| format!("{mistakes:?}\n{text}"))?;
     let ledger = Ledger::of(scenario.lines.iter().map(|line| &line.statement))?;
     let (rig, _) = Rig::from_scenario(&scenario);
@@ -114,7 +119,114 @@ fn compare_account(seed: u64, shape: Shape, gaps: &mut Gaps) -> Result<(), Strin
     }
     outcome
         .and_then(|()| compare_positions(&rig, &ledger, gaps))
+        .and_then(|()| {
+            let mut asked = asked.iter();
+            asked.try_for_each(|line| {
+                compare_cost(&rig, &ledger, line, gaps).map_err(|gap| format!("{line}: {gap}"))
+            })
+        })
         .map_err(|gap| format!("seed {seed}: {gap}\n{text}"))
+}
+
+/// Adds a last price and a book about the mark of every contract to the text (none for some: the mark
+/// stands in), and gives orders to ask the cost of: with and without a price, on both sides.
+fn with_quotes(dice: &mut Dice, text: &mut String) -> Vec<String> {
+    let scenario = Scenario::parse(text).unwrap();
+    let statements = || scenario.lines.iter().map(|line| &line.statement);
+    let hedge =
+        statements().any(|line| *line == Statement::PositionMode(scenario::PositionMode::Hedge));
+    let [long, short] = if hedge { [" long", " short"] } else { [""; 2] };
+    let marks: BTreeMap<&str, Decimal> = statements()
+        .filter_map(|line| match line {
+            Statement::Mark { symbol, price } => Some((symbol.as_str(), *price)),
+            _ => None,
+        })
+        .collect();
+    let (mut quotes, mut asked) = (String::new(), Vec::new());
+    for line in statements() {
+        let Statement::Symbol(contract) = line else {
+            continue;
+        };
+        let name = contract.symbol.as_str();
+        let mark = marks[name];
+        let mut near = |least: i64, most: i64| {
+            let price = mark * Decimal::new(dice.between(least, most), 5);
+            price.round_dp(8).max(UNIT)
+        };
+        let (last, bid) = (near(98_000, 102_000), near(98_000, 101_000));
+        let ask = bid + near(1, 2_000);
+        let (bought, sold) = (near(97_000, 103_000), near(97_000, 103_000));
+        if dice.between(1, 4) > 1 {
+            writeln!(quotes, "last {name} {last}").unwrap();
+        }
+        if dice.between(1, 4) > 1 {
+            writeln!(quotes, "book {name} {bid} {ask}").unwrap();
+        }
+        let quantity = contract.step * Decimal::from(dice.between(1, 100_000));
+        asked.extend([
+            format!("{name} buy {quantity} @ {bought}{long}"),
+            format!("{name} buy {quantity}{long}"),
+            format!("{name} sell {quantity} @ {sold}{short}"),
+            format!("{name} sell {quantity}{short}"),
+        ]);
+    }
+    text.push_str(&quotes);
+    asked
+}
+
+/// The ledger reckons an order by the exchange's rule in force; the engine by the dearest of all rules.
+/// So the engine never asks for less, and where the price is one that both take it asks the same.
+fn compare_cost(rig: &Rig, ledger: &Ledger, line: &str, gaps: &mut Gaps) -> Result<(), String> {
+    let statement = scenario::parse_line(&format!("order {line}"));
+    let Ok(Some(Statement::Order(order))) = statement else {
+        return Err("no order".to_owned());
+    };
+    let Some(theirs) = ledger.cost(&order)? else {
+        return Err("the ledger knows no cost".to_owned());
+    };
+    let intent = wanted(line);
+    let book = rig.core.mirror().book();
+    let text = |unknown: crossguard::margin::book::Unknown| unknown.to_string();
+    let mut what_if = book.what_if(&intent.symbol).map_err(text)?;
+    let state = what_if.state(intent.symbol.as_str()).cloned();
+    let state = state.ok_or("not listed")?;
+    let at_mark = Assumptions {
+        market_slippage: Rate::ZERO,
+        taker_fee: Rate::ZERO,
+    };
+    let filled = fill(&mut what_if, &intent, at_mark).map_err(text)?;
+    let quotes = rig.core.mirror().quotes(&intent.symbol, rig.clock.now());
+    let ours = order_cost(&state, book.position_mode(), &intent, &filled, quotes);
+    let ours = ours.map_err(|missing| missing.to_string())?;
+    let same_rule = match ours.assumed.from {
+        AssumedFrom::Order | AssumedFrom::Ask | AssumedFrom::Bid => true,
+        // A market sell counts by the last price only here.
+        AssumedFrom::Last => order.price.is_some(),
+        AssumedFrom::Mark | AssumedFrom::Fill => false,
+    };
+    let figures = [
+        (
+            "assumedPrice",
+            ours.assumed.price.get(),
+            &theirs.assumed_price,
+        ),
+        ("openLoss", ours.open_loss.get(), &theirs.open_loss),
+        ("cost", ours.cost.get(), &theirs.cost),
+    ];
+    // Without an ask the mark stands in, and the simulator's book has its best ask a tick above the mark.
+    let stands_in =
+        order.price.is_none() && order.side == scenario::Side::Buy && quotes.best_ask.is_none();
+    for (name, ours, theirs) in figures {
+        if stands_in {
+            continue;
+        }
+        if same_rule {
+            gaps.compare(name, ours, theirs)?;
+        } else if ours + UNIT < read(theirs) {
+            return Err(format!("{name}: engine {ours}, ledger {theirs}"));
+        }
+    }
+    Ok(())
 }
 
 /// Every asset with a balance; where all assets are one pool, that one.

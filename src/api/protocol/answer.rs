@@ -19,6 +19,8 @@ use crate::daemon::report;
 use crate::guard::proposal::Proposal;
 use crate::guard::verdict::{self, Decision, Judgement};
 use crate::guard::words;
+use crate::margin::account::Side;
+use crate::margin::cost::OrderCost;
 use crate::margin::order::{OrderIntent, OrderKind};
 use crate::margin::project;
 use crate::mirror::reserve::RESERVATION_MS;
@@ -197,12 +199,39 @@ pub struct OrderEcho<'a> {
     pub price_source: Option<Cow<'a, str>>,
     /// Quantity it was taken to fill.
     pub quantity_used: Figure,
+    /// What the exchange asks for it before it takes it; `null` where it asks nothing (a conditional
+    /// order, until it fires) and where nothing was judged.
+    pub exchange_cost: Option<ExchangeCost<'a>>,
     /// `CROSSED` or `ISOLATED`, as it is set.
     pub margin_type: Option<Cow<'a, str>>,
     /// Leverage that is set.
     pub leverage: Option<u32>,
     /// `increases`, `reduces` or `neutral`.
     pub exposure: Option<Cow<'a, str>>,
+}
+
+/// What the exchange asks for an order before it takes it, by the more careful of its rules.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ExchangeCost<'a> {
+    /// Margin and loss together: what must be available.
+    pub cost: Figure,
+    /// Initial margin that it adds.
+    pub margin_required: Figure,
+    /// The loss it opens with.
+    pub open_loss: Figure,
+    /// The price its margin is counted at.
+    pub assumed_price: Figure,
+    /// What decided that price: `order`, `price_used`, `mark`, `last`, `bid` or `ask`.
+    pub assumed_from: Cow<'a, str>,
+    /// The mark.
+    pub mark_price: Figure,
+    /// Price of the last trade; `null` where none was read lately: the mark then stands in.
+    pub last_price: Figure,
+    /// Best bid; `null` where none was read lately: the mark then stands in.
+    pub bid_price: Figure,
+    /// Best ask; `null` where none was read lately: the mark then stands in.
+    pub ask_price: Figure,
 }
 
 /// The same order in isolated mode with the same ticket.
@@ -288,7 +317,7 @@ impl<'a> CheckAnswer<'a> {
             planes: Planes::of(&answer.planes),
             drift_bps: Figure(answer.drift_basis_points),
             clock: answer.clock_offset.map(ClockView::from),
-            missing: missing(judgement, &account, &positions),
+            missing: missing(judgement, told.proposal, &account, &positions),
         };
         Self {
             decision: Cow::Borrowed(judgement.decision.name()),
@@ -362,9 +391,27 @@ impl<'a> OrderEcho<'a> {
             price_used: price(fill.map(|fill| fill.price)),
             price_source: fill.map(|fill| Cow::Borrowed(names::price_source(fill.price_source))),
             quantity_used: fill.map_or(Figure::NONE, |fill| Figure::quantity(fill.quantity)),
+            exchange_cost: judged.and_then(|order| order.cost).map(ExchangeCost::from),
             margin_type: mode.map(|mode| Cow::Borrowed(names::margin_type(mode))),
             leverage: leverage.map(crate::margin::amount::Leverage::get),
             exposure: fill.map(|fill| Cow::Borrowed(names::exposure(fill.exposure))),
+        }
+    }
+}
+
+impl From<OrderCost> for ExchangeCost<'_> {
+    fn from(cost: OrderCost) -> Self {
+        let price = |price: Option<_>| price.map_or(Figure::NONE, Figure::price);
+        Self {
+            cost: Figure::margin(cost.cost),
+            margin_required: Figure::margin(cost.margin_required),
+            open_loss: Figure::money(cost.open_loss),
+            assumed_price: Figure::price(cost.assumed.price),
+            assumed_from: Cow::Borrowed(names::assumed_from(cost.assumed.from)),
+            mark_price: Figure::price(cost.mark),
+            last_price: price(cost.quotes.last),
+            bid_price: price(cost.quotes.best_bid),
+            ask_price: price(cost.quotes.best_ask),
         }
     }
 }
@@ -429,9 +476,47 @@ impl<'a> Account<'a> {
     }
 }
 
+/// Quotes that an order's cost would have looked at and that were not there.
+fn quotes_missing(judgement: &Judgement, proposal: &Proposal) -> Vec<MissingEntry<'static>> {
+    const STANDS_IN: &str = "none was read in the last 30 s: the mark stands in for it";
+    let mut missing = Vec::new();
+    for (place, (intent, judged)) in proposal.orders().iter().zip(&judgement.orders).enumerate() {
+        let Some(quotes) = judged.cost.map(|cost| cost.quotes) else {
+            continue;
+        };
+        let is_market = intent.kind.limit_price().is_none();
+        let is_matched = intent.kind == OrderKind::PriceMatched;
+        let looked_at = [
+            ("lastPrice", quotes.last, intent.side == Side::Sell),
+            (
+                "bidPrice",
+                quotes.best_bid,
+                intent.side == Side::Sell && is_market,
+            ),
+            (
+                "askPrice",
+                quotes.best_ask,
+                is_market && (intent.side == Side::Buy || is_matched),
+            ),
+        ];
+        let of = match proposal {
+            Proposal::Orders(_) => format!("orders.{place}"),
+            _ => "order".to_owned(),
+        };
+        for (name, quote, counts) in looked_at {
+            if counts && quote.is_none() {
+                let path = format!("{of}.exchangeCost.{name}").into();
+                missing.push(MissingEntry::plain(path, STANDS_IN));
+            }
+        }
+    }
+    missing
+}
+
 /// Every `null` of the answer that stands for a figure, with its reason.
 fn missing<'a>(
     judgement: &'a Judgement,
+    proposal: &Proposal,
     account: &Account<'_>,
     positions: &[PositionChange<'_>],
 ) -> Vec<MissingEntry<'a>> {
@@ -464,6 +549,7 @@ fn missing<'a>(
             reason: Cow::Borrowed("the funding rate is not known"),
         });
     }
+    missing.extend(quotes_missing(judgement, proposal));
     for (index, position) in judgement.positions.iter().enumerate() {
         let unbounded = position.overrun.is_some_and(|o| o.loss_multiple.is_none());
         if unbounded {

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::explain::{ExplainedFigure, ExplainedInput};
 use super::figure::Figure;
-use crate::guard::formulas::{self, Formula};
+use crate::guard::formulas::{self, Formula, OwnPrice};
 use crate::guard::verdict::Code;
 use crate::guard::words;
 use crate::margin::amount::parse;
@@ -156,6 +156,11 @@ impl<'a> Sheet<'a> {
         }
         for when in ["before", "after"] {
             figures.extend(self.of_pool(when));
+        }
+        figures.extend(order_cost("order", &self.answer["order"]));
+        let orders = self.answer["orders"].as_array();
+        for (place, order) in orders.into_iter().flatten().enumerate() {
+            figures.extend(order_cost(&format!("orders[{place}]"), order));
         }
         let twin = formulas::TWIN;
         figures.extend(filled("isolatedTwin", &twin, &|name| at(self.answer, name)));
@@ -375,6 +380,29 @@ impl<'a> Sheet<'a> {
     }
 }
 
+/// What the exchange asks for an order. What only reduces opens with no loss, whatever its price.
+fn order_cost(of: &str, order: &Value) -> Vec<ExplainedFigure<'static>> {
+    let cost = &order["exchangeCost"];
+    let value = |name: &str| at(cost, name).or_else(|| at(order, name));
+    let own = if order["priceMatched"] == true {
+        OwnPrice::Matched
+    } else if order["price"].is_null() {
+        OwnPrice::Market
+    } else {
+        OwnPrice::Limit
+    };
+    let formulas = formulas::order_cost(order["side"] == "BUY", own);
+    let reduces = order["reduceOnly"] == true || order["closePosition"] == true;
+    let explained = |formula: Formula| match formula.figure {
+        "openLoss" if reduces || order["exit"] == true => None,
+        _ => filled(of, &formula, &value),
+    };
+    if cost.is_null() {
+        return Vec::new();
+    }
+    formulas.into_iter().filter_map(explained).collect()
+}
+
 fn filled(
     of: &str,
     formula: &Formula,
@@ -417,7 +445,8 @@ fn explained_figure(
 fn names(text: &str) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
     for word in text.split(|c: char| c.is_whitespace() || "+-*/(),".contains(c)) {
-        let is_name = !word.is_empty() && !matches!(word, "abs" | "min" | "max" | "0" | "1");
+        let is_name =
+            !word.is_empty() && !matches!(word, "abs" | "min" | "max") && parse(word).is_err();
         if is_name && !names.contains(&word) {
             names.push(word);
         }

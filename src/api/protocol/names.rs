@@ -5,6 +5,7 @@
 
 use crate::margin::account::{AssetMode, MarginMode, PositionMode, PositionSide, Side};
 use crate::margin::change::Change;
+use crate::margin::cost::AssumedFrom;
 use crate::margin::liquidation::Direction;
 use crate::margin::order::{OrderKind, TriggerBy};
 use crate::margin::project::{ExposureChange, PriceSource};
@@ -96,6 +97,19 @@ pub const fn price_source(source: PriceSource) -> &'static str {
         PriceSource::Mark => "mark",
         PriceSource::MarkWithSlippage => "mark_with_slippage",
         PriceSource::TriggerWithSlippage => "trigger_with_slippage",
+    }
+}
+
+/// What decided the price at which the exchange is taken to count an order.
+#[must_use]
+pub const fn assumed_from(from: AssumedFrom) -> &'static str {
+    match from {
+        AssumedFrom::Order => "order",
+        AssumedFrom::Fill => "price_used",
+        AssumedFrom::Mark => "mark",
+        AssumedFrom::Last => "last",
+        AssumedFrom::Bid => "bid",
+        AssumedFrom::Ask => "ask",
     }
 }
 

@@ -55,6 +55,10 @@ pub(in crate::exchange) struct Call {
     pub weight: u32,
     /// The largest answer, in bytes.
     pub size_max: usize,
+    /// No decision rests on it: whatever it answers says nothing about the key.
+    pub is_aside: bool,
+    /// Its answers tell the used weight of the address; those of some routes are wrong.
+    pub tells_weight: bool,
 }
 
 const MIB: usize = 1024 * 1024;
@@ -67,6 +71,8 @@ const fn get(path: &'static str, security: Security, weight: u32) -> Call {
         security,
         weight,
         size_max: 8 * MIB,
+        is_aside: false,
+        tells_weight: true,
     }
 }
 
@@ -77,6 +83,15 @@ const fn large(call: Call) -> Call {
     }
 }
 
+const fn quote(path: &'static str, weight: u32) -> Call {
+    Call {
+        size_max: MIB,
+        is_aside: true,
+        tells_weight: false,
+        ..get(path, Security::Public, weight)
+    }
+}
+
 pub(in crate::exchange) static TIME: Call = get("/fapi/v1/time", Security::Public, 1);
 pub(in crate::exchange) static EXCHANGE_INFO: Call =
     large(get("/fapi/v1/exchangeInfo", Security::Public, 1));
@@ -84,6 +99,12 @@ pub(in crate::exchange) static MARK_OF_ONE: Call =
     get("/fapi/v1/premiumIndex", Security::Public, 1);
 pub(in crate::exchange) static MARKS_OF_ALL: Call =
     get("/fapi/v1/premiumIndex", Security::Public, 10);
+/// Last prices. Source: binance-api §4.1: weight 1 with a symbol and 2 without, weight header wrong.
+pub(in crate::exchange) static LAST_OF_ONE: Call = quote("/fapi/v2/ticker/price", 1);
+pub(in crate::exchange) static LAST_OF_ALL: Call = quote("/fapi/v2/ticker/price", 2);
+/// Best bids and asks. Source: binance-api §4.1: weight 2 with a symbol and 5 without, weight header wrong.
+pub(in crate::exchange) static BEST_OF_ONE: Call = quote("/fapi/v1/ticker/bookTicker", 2);
+pub(in crate::exchange) static BEST_OF_ALL: Call = quote("/fapi/v1/ticker/bookTicker", 5);
 pub(in crate::exchange) static ASSET_INDEX: Call = get("/fapi/v1/assetIndex", Security::Public, 10);
 pub(in crate::exchange) static BRACKETS: Call =
     large(get("/fapi/v1/leverageBracket", Security::Signed, 1));

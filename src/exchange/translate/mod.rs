@@ -17,6 +17,7 @@ mod intent;
 mod key;
 mod market;
 mod orders;
+mod quotes;
 mod tables;
 mod user;
 
@@ -29,6 +30,7 @@ pub(super) use key::key_permissions;
 pub(super) use market::premium_index;
 pub use market::{MarketNews, market_frame};
 pub(super) use orders::{open_algo_orders, open_orders};
+pub(super) use quotes::{best_prices, last_prices};
 pub(super) use tables::{brackets, exchange_info, listen_key, server_time};
 pub(super) use user::{UserNews, user_frame};
 

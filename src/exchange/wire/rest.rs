@@ -107,6 +107,27 @@ pub(crate) struct PremiumIndex<'a> {
     pub time: Scalar<'a>,
 }
 
+/// `GET /fapi/v2/ticker/price`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct LastPrice<'a> {
+    #[serde(borrow)]
+    pub symbol: Text<'a>,
+    #[serde(borrow)]
+    pub price: Scalar<'a>,
+}
+
+/// `GET /fapi/v1/ticker/bookTicker`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BestPrices<'a> {
+    #[serde(borrow)]
+    pub symbol: Text<'a>,
+    #[serde(borrow)]
+    pub bid_price: Scalar<'a>,
+    #[serde(borrow)]
+    pub ask_price: Scalar<'a>,
+}
+
 /// `GET /fapi/v1/assetIndex`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]

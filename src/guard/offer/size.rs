@@ -98,7 +98,8 @@ fn largest_at_exchange(desk: &Desk<'_>, intent: &OrderIntent) -> Option<Quantity
         MarginMode::Isolated => shared.min(base.cross_wallet_balance().ok()?),
     };
     let mode = base.book().position_mode();
-    let largest = largest_order(state, mode, intent, filled.price, available).ok()?;
+    let quotes = desk.view.quotes(&intent.symbol);
+    let largest = largest_order(state, mode, intent, filled.price, available, quotes).ok()?;
     quantities.quantity(quantities.last_not_above(largest)?)
 }
 

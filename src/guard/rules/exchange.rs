@@ -220,8 +220,10 @@ fn margin_refusal(case: &OrderCase<'_>) -> Option<Refusal> {
     case.limits.strained_by(cost.cost.get(), available.get());
     (cost.cost > available).then(|| {
         let words = format!(
-            "it costs {} and {} is available (-2019)",
+            "it costs {}, counted at {} ({}), and {} is available (-2019)",
             words::money(cost.cost),
+            cost.assumed.price.get().normalize(),
+            words::assumed_from(cost.assumed.from),
             words::money(available)
         );
         Refusal::measured(words, cost.cost.get(), available.get())

@@ -52,7 +52,7 @@ fn largest(state: &SymbolState, mode: PositionMode, intent: &OrderIntent, money:
         .limit_price()
         .unwrap_or(state.mark.unwrap().price());
     let money = Amount::parse(money).unwrap();
-    largest_order(state, mode, intent, price, money)
+    largest_order(state, mode, intent, price, money, Quotes::default())
         .unwrap()
         .to_string()
 }
@@ -130,4 +130,27 @@ fn hedge_legs_do_not_net() {
     both.settings.as_mut().unwrap().leverage = Leverage::new(100).unwrap();
     let most = largest(&both, PositionMode::Hedge, &intent, "9999999");
     assert_eq!(most, "19.09090909");
+}
+
+#[test]
+fn a_sell_whose_price_the_book_decides_counts_at_the_ask_and_loses_to_the_bid() {
+    // The book stands at 9,900 to 10,100 about a mark of 10,000. Priced at the ask: 1,010 of margin at 10x, more than
+    // 1,001.5; priced at the bid: 100 of loss. 1,110 pays for one.
+    let flat = state("0", "0", "0", 10);
+    let price = |text: &str| Price::parse(text).ok();
+    let quotes = Quotes {
+        last: None,
+        best_bid: price("9900"),
+        best_ask: price("10100"),
+    };
+    let mut intent = order(Side::Sell, "1");
+    intent.kind = OrderKind::PriceMatched;
+    let mark = flat.mark.unwrap().price();
+    let money = Amount::parse("1110").unwrap();
+    let matched = largest_order(&flat, PositionMode::OneWay, &intent, mark, money, quotes);
+    assert_eq!(matched.unwrap().to_string(), "1");
+    // A market sell fills at once and counts at max(bid, mark), here 1.0015 of the mark, without a loss.
+    intent.kind = OrderKind::Market;
+    let market = largest_order(&flat, PositionMode::OneWay, &intent, mark, money, quotes);
+    assert_eq!(market.unwrap().to_string(), "1.10833749");
 }

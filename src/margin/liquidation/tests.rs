@@ -219,3 +219,26 @@ fn the_second_position_counts() {
         Some("99.3975903614")
     );
 }
+
+#[test]
+fn with_an_end_on_either_side_the_slope_at_the_mark_says_which_is_printed() {
+    // Margin-math §7.3. Up to 50 a unit of the price keeps 50 − 1,950 × 0.004 = 42.2: 500 ÷ 42.2 is the lower end. From
+    // 52.6 on both legs are in the second tier and 50 − 195 = −145 are lost: 9,100 ÷ 145 is the upper one.
+    let brackets = table(&[("50000", "0.004", 125), ("600000", "0.1", 10)]);
+    for (at, shown) in [("60", "62.75862069"), ("45", "11.84834123")] {
+        let prices = prices(
+            "2500",
+            NO_OTHERS,
+            at,
+            &[
+                (PositionSide::Long, "1000", "60"),
+                (PositionSide::Short, "-950", "60"),
+            ],
+            &brackets,
+        );
+        let on = |direction| printed(prices.on(direction), 8);
+        assert_eq!(on(Direction::Down).as_deref(), Some("11.84834123"));
+        assert_eq!(on(Direction::Up).as_deref(), Some("62.75862069"));
+        assert_eq!(printed(prices.headline(), 8).as_deref(), Some(shown));
+    }
+}

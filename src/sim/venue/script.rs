@@ -56,6 +56,14 @@ impl Venue {
                 self.match_algos(symbol);
                 Ok(())
             }
+            Statement::Book { symbol, best } => {
+                let best = match best {
+                    Some((bid, ask)) => Some((fixed(*bid)?, fixed(*ask)?)),
+                    None => None,
+                };
+                self.contract_mut(symbol)?.best = best;
+                Ok(())
+            }
             Statement::Walk { symbol, volatility } => {
                 self.contract_mut(symbol)?.volatility = fixed(*volatility)?;
                 Ok(())
@@ -335,35 +343,41 @@ impl Venue {
         Ok(())
     }
 
-    fn script_order(&mut self, line: &OrderLine) -> Outcome {
+    /// The order that a line without a condition writes.
+    pub(crate) fn scripted(line: &OrderLine) -> Result<NewOrder, Refusal> {
         let quantity = line.quantity.map(fixed).transpose()?;
         let price = line.price.map(fixed).transpose()?;
-        let Some(conditional) = &line.conditional else {
-            let kind = if price.is_some() {
-                OrderKind::Limit
-            } else {
-                OrderKind::Market
-            };
-            let placed = self.place(&NewOrder {
-                symbol: line.symbol.clone(),
-                side: line.side,
-                leg: line.position_side,
-                kind,
-                original_kind: kind.name().to_owned(),
-                time_in_force: line.time_in_force.clone(),
-                quantity: quantity.unwrap_or_default(),
-                price: price.unwrap_or_default(),
-                stop_price: Fixed::ZERO,
-                reduce_only: line.reduce_only,
-                close_position: false,
-                working_type: "CONTRACT_PRICE",
-                good_till_ms: 0,
-                terms: Terms::default(),
-                client_id: line.id.clone(),
-                algo: None,
-            });
-            return placed.map(|_| ());
+        let kind = if price.is_some() {
+            OrderKind::Limit
+        } else {
+            OrderKind::Market
         };
+        Ok(NewOrder {
+            symbol: line.symbol.clone(),
+            side: line.side,
+            leg: line.position_side,
+            kind,
+            original_kind: kind.name().to_owned(),
+            time_in_force: line.time_in_force.clone(),
+            quantity: quantity.unwrap_or_default(),
+            price: price.unwrap_or_default(),
+            stop_price: Fixed::ZERO,
+            reduce_only: line.reduce_only,
+            close_position: false,
+            working_type: "CONTRACT_PRICE",
+            good_till_ms: 0,
+            terms: Terms::default(),
+            client_id: line.id.clone(),
+            algo: None,
+        })
+    }
+
+    fn script_order(&mut self, line: &OrderLine) -> Outcome {
+        let Some(conditional) = &line.conditional else {
+            return self.place(&Self::scripted(line)?).map(|_| ());
+        };
+        let quantity = line.quantity.map(fixed).transpose()?;
+        let price = line.price.map(fixed).transpose()?;
         let placed = self.place_algo(&NewAlgo {
             symbol: line.symbol.clone(),
             side: line.side,

@@ -37,6 +37,15 @@ pub(crate) struct NewOrder {
     pub(crate) algo: Option<i64>,
 }
 
+/// What the exchange asks for an order that opens.
+#[derive(Debug)]
+pub(crate) struct Cost {
+    /// The price its margin is reckoned at.
+    pub(crate) price: Fixed,
+    pub(crate) margin: super::super::exact::Shares,
+    pub(crate) open_loss: Fixed,
+}
+
 impl Venue {
     /// Checks, accepts and matches an order; gives its id.
     pub(crate) fn place(&mut self, new: &NewOrder) -> Result<i64, Refusal> {
@@ -164,29 +173,47 @@ impl Venue {
     /// Initial margin of what the order adds, plus its open loss, must be available; the position
     /// it could reach must be allowed at the leverage.
     fn check_margin(&self, contract: &Contract, new: &NewOrder) -> Result<(), Refusal> {
-        let price = assumed_price(contract, new);
         let leverage = self.account.settings(&new.symbol).leverage;
         let figures = self.figures();
-        let before = figures.exposure(contract);
-        let extra = (new.side, new.leg, price.times(new.quantity));
-        let after = figures.exposure_with(contract, Some(extra));
-        let added = after.present - before.present;
-        if added.is_positive() && after.present > contract.brackets.notional_max(leverage) {
+        let price = assumed_price(contract, new);
+        let before = figures.exposure(contract).present;
+        let after = self.present_with(contract, new, price);
+        if after > before && after > contract.brackets.notional_max(leverage) {
             return Err(Refusal::position_cap());
         }
-        let mut needed = super::super::exact::Shares::default();
-        needed.add(added.max(Fixed::ZERO), leverage);
+        let cost = self.cost(contract, new);
+        if cost.margin.ceil() + cost.open_loss > figures.available(&contract.margin_asset) {
+            return Err(Refusal::margin_insufficient());
+        }
+        Ok(())
+    }
+
+    /// What a new order costs.
+    pub(crate) fn cost(&self, contract: &Contract, new: &NewOrder) -> Cost {
+        let price = assumed_price(contract, new);
+        let before = self.figures().exposure(contract).present;
+        let added = self.present_with(contract, new, price) - before;
+        let mut margin = super::super::exact::Shares::default();
+        let leverage = self.account.settings(&new.symbol).leverage;
+        margin.add(added.max(Fixed::ZERO), leverage);
         let ordered = if new.kind == OrderKind::Limit {
             new.price
         } else {
             price
         };
         let gain = signed(new.side, contract.mark - ordered).min(Fixed::ZERO);
-        let cost = needed.ceil() + gain.abs().times(new.quantity);
-        if cost > figures.available(&contract.margin_asset) {
-            return Err(Refusal::margin_insufficient());
+        Cost {
+            price,
+            margin,
+            open_loss: gain.abs().times(new.quantity),
         }
-        Ok(())
+    }
+
+    /// What the contract comes to, its orders counted, with one more at a price.
+    fn present_with(&self, contract: &Contract, new: &NewOrder, price: Fixed) -> Fixed {
+        let extra = (new.side, new.leg, price.times(new.quantity));
+        let after = self.figures().exposure_with(contract, Some(extra));
+        after.present
     }
 
     fn build_order(&mut self, new: &NewOrder) -> Order {
