@@ -16,8 +16,8 @@ use super::rules::{Touched, When};
 use super::stress::{self, StressOutcome};
 use super::verdict::{Code, Finding, Level, OrderJudgement, WorstCase};
 use super::worst;
-use crate::margin::account::{Asset, PositionSide, Side, Symbol};
-use crate::margin::amount::{Amount, Notional};
+use crate::margin::account::{Asset, PositionSide, Side, Symbol, SymbolState};
+use crate::margin::amount::{Amount, MarkPrice, Notional};
 use crate::margin::book::Unknown;
 use crate::margin::book::WhatIf;
 use crate::margin::change::{self as projection, Change, MarginMove};
@@ -234,11 +234,22 @@ fn one_by_one(
         let settings = state.settings.ok_or_else(|| missing(Missing::Settings))?;
         let mark = state.mark.ok_or_else(|| missing(Missing::Mark))?;
         let mode = what_if.book().position_mode();
-        let filled = fill(what_if, intent, desk.assumptions())?;
-        let cost = if intent.kind.is_conditional() {
-            None
+        let fired = if intent.kind.is_conditional() {
+            fired(what_if, intent, &state, mark)?
         } else {
-            Some(order_cost(&state, mode, intent, &filled).map_err(missing)?)
+            None
+        };
+        let filled = fill(what_if, intent, desk.assumptions())?;
+        let (asked_in, available_then) = match &fired {
+            Some((state, available)) => (state, *available),
+            None => (&state, available),
+        };
+        // What conditional exits cost is never asked.
+        let is_asked = fired.is_some() || !intent.kind.is_conditional();
+        let cost = if is_asked {
+            Some(order_cost(asked_in, mode, intent, &filled).map_err(missing)?)
+        } else {
+            None
         };
         let own = [symbol];
         let own_limits =
@@ -253,14 +264,16 @@ fn one_by_one(
             mark,
             fill: filled,
             cost,
-            available,
+            available: available_then,
             cross_wallet_balance,
             notional_after: largest_leg(what_if, symbol)?,
         };
         let found: Vec<Finding> = ORDER_RULES.iter().filter_map(|rule| rule(&case)).collect();
         own_limits.note_undegreed(&found);
         limits.take_strain(own_limits.strain());
-        if let Some(cost) = cost {
+        if let Some(cost) = cost
+            && fired.is_none()
+        {
             available = available.minus(cost.cost)?.max(Amount::ZERO);
         }
         judged.push(OrderJudgement {
@@ -274,6 +287,28 @@ fn one_by_one(
         findings.extend(found.map(|finding| of_element(finding, question.when, place)));
     }
     Ok(judged)
+}
+
+/// What a conditional order meets when it fires: its contract with the mark at the trigger, and what
+/// orders can use then, everything else as it stands. `None` for what only reduces.
+///
+/// Source: margin-math §4.7: no margin is asked for when it is placed, and all of it when it fires.
+fn fired(
+    what_if: &WhatIf<'_>,
+    intent: &OrderIntent,
+    state: &SymbolState,
+    mark: MarkPrice,
+) -> Result<Option<(SymbolState, Amount)>, Unknown> {
+    if intent.only_reduces() {
+        return Ok(None);
+    }
+    let trigger = intent.kind.trigger_price().and_then(MarkPrice::new);
+    let mut state = state.clone();
+    state.mark = Some(trigger.unwrap_or(mark));
+    let mut then = what_if.clone();
+    then.replace(&intent.symbol, state.clone(), Amount::ZERO)?;
+    let available = then.available_balance()?;
+    Ok(Some((state, available)))
 }
 
 /// Of a batch, what is found of one order names its element.

@@ -27,8 +27,9 @@ pub(in crate::guard) struct OrderCase<'a> {
     pub settings: Settings,
     pub mark: MarkPrice,
     pub fill: Fill,
+    /// What the exchange asks for it: at once, or when it fires; `None` for conditional exits.
     pub cost: Option<OrderCost>,
-    /// What new orders can use, promises and earlier orders of the batch counted.
+    /// What new orders can use when that is asked, promises and earlier orders of the batch counted.
     pub available: Amount,
     pub cross_wallet_balance: Amount,
     /// The symbol's largest leg afterwards, absolute.
