@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 use super::contagion::position_changes;
 use super::desk::Desk;
 use super::exit::passes_as_exit;
+use super::fees;
 use super::look::{Depth, Look, Question, look};
 use super::offer;
 use super::policy::Policy;
@@ -427,7 +428,7 @@ fn tell(
         {
             judgement.isolated_twin = isolated_twin(&intent.symbol, state, &fill)?;
         }
-        judgement.costs = costs(desk.view, proposal, &look);
+        judgement.costs = costs(desk, proposal, &look);
         let (positions, endangered) = position_changes(desk, &look.what_if, proposal.orders())?;
         judgement.positions = positions;
         if let Some(worst) = &mut look.worst {
@@ -461,7 +462,8 @@ fn certainty(orders: &[OrderJudgement]) -> Certainty {
 /// Fees of the fills, and what their positions pay at the next funding: positive rate, longs pay.
 ///
 /// Source: margin-math §12 (vector F07).
-fn costs(view: &LiveView<'_>, proposal: &Proposal, look: &Look<'_>) -> Option<Costs> {
+fn costs(desk: &Desk<'_>, proposal: &Proposal, look: &Look<'_>) -> Option<Costs> {
+    let view = desk.view;
     if look.orders.is_empty() {
         return None;
     }
@@ -490,8 +492,14 @@ fn costs(view: &LiveView<'_>, proposal: &Proposal, look: &Look<'_>) -> Option<Co
             .mark_meta(order.symbol.as_str())?
             .next_funding_ms
     };
+    let fills = proposal.orders().iter().zip(&look.orders);
+    let fills = fills.filter_map(|(intent, order)| Some((&intent.symbol, order.fill?)));
+    let rates = proposal.symbols().into_iter();
+    let rates = rates.map(|symbol| fees::rates(view, desk.policy(), symbol));
     Some(Costs {
         fee,
+        maker_fee: fees::as_maker(view, fills),
+        rates: rates.collect(),
         slippage: slippage(view, proposal, look),
         funding_next: paid.filter(|_| known),
         funding_time_ms: proposal.orders().iter().filter_map(next).min(),

@@ -239,7 +239,7 @@ fn one_by_one(
         } else {
             None
         };
-        let filled = fill(what_if, intent, desk.assumptions())?;
+        let filled = fill(what_if, intent, desk.assumptions(symbol))?;
         let (asked_in, available_then) = match &fired {
             Some((state, available)) => (state, *available),
             None => (&state, available),
@@ -420,7 +420,7 @@ fn part_alone(
 ) -> Result<(), Unknown> {
     let mut what_if = desk.stage(question.asset, question.steps)?;
     for intent in part {
-        fill(&mut what_if, intent, desk.assumptions())?;
+        fill(&mut what_if, intent, desk.assumptions(&intent.symbol))?;
     }
     let after = desk.assess(&what_if)?;
     let positions = touched(desk, question, &what_if)?;

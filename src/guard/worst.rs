@@ -82,7 +82,7 @@ fn filled<'a>(
     let mut filled = what_if.clone();
     let fill = |state: &mut WhatIf<'a>, symbol: &Symbol| {
         let conditional = opening.by_symbol.get(symbol).map_or(&[][..], Vec::as_slice);
-        fill_orders(state, symbol, conditional, side, desk.assumptions())
+        fill_orders(state, symbol, conditional, side, desk.assumptions(symbol))
     };
     let is_apart = |symbol: &Symbol| beside.replaces(symbol) || what_if.replaces(symbol);
     let symbols = opening.by_symbol.keys().copied();
@@ -240,8 +240,8 @@ fn late(
     let Some(end) = ends.liquidation.on(direction) else {
         return Ok(None);
     };
-    let policy = desk.policy();
-    let margin = policy.market_slippage.plus(policy.taker_fee)?;
+    let assumed = desk.assumptions(&order.symbol);
+    let margin = assumed.market_slippage.plus(assumed.taker_fee)?;
     let beyond = |price: Price| {
         if ends.long {
             price <= end

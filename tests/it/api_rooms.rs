@@ -374,7 +374,11 @@ const PREVIEWS: [(&str, &[&str]); 24] = [
         "costs (commission, slippage, funding)",
         &[
             "/costs/fee",
+            "/costs/makerFee",
+            "/costs/feeRates/BTCUSDT/takerUsed",
+            "/costs/feeRates/BTCUSDT/ageMs",
             "/costs/slippage",
+            "/costs/depthUsed",
             "/costs/fundingNext",
             "/costs/fundingTime",
         ],
@@ -384,6 +388,7 @@ const PREVIEWS: [(&str, &[&str]); 24] = [
         &[
             "/positions/0/after/untilNextBracket",
             "/positions/0/after/bracket/notionalCap",
+            "/positions/0/nextLimitChange",
         ],
     ),
     (
@@ -412,8 +417,15 @@ const PREVIEWS: [(&str, &[&str]); 24] = [
 ];
 
 /// Parts of these that may be `null` in this answer: a reject promises no room, the order is a market
-/// order, the exchange told no funding time.
-const MAY_BE_NULL: [&str; 3] = ["/expiresAt", "/order/price", "/costs/fundingTime"];
+/// order, the exchange told no funding time; no book is followed and no limit change announced to
+/// programs, which the answer says.
+const MAY_BE_NULL: [&str; 5] = [
+    "/expiresAt",
+    "/order/price",
+    "/costs/fundingTime",
+    "/costs/depthUsed",
+    "/positions/0/nextLimitChange",
+];
 
 #[test]
 fn an_answer_holds_everything_that_previews_of_others_show() {

@@ -47,6 +47,7 @@ mod faults_r;
 mod faults_s;
 mod faults_u;
 mod faults_x;
+mod fees;
 mod guard;
 mod journal_faults;
 mod journal_queries;

@@ -55,6 +55,15 @@ pub(in crate::exchange) struct Call {
     pub weight: u32,
     /// The largest answer, in bytes.
     pub size_max: usize,
+    /// What it is answered says nothing about the key and the account: it is asked on the side.
+    pub is_aside: bool,
+}
+
+impl Call {
+    /// An answer or a refusal says something about the key of the futures API.
+    pub(in crate::exchange) const fn tells_of_key(&self) -> bool {
+        matches!(self.host, Host::Futures) && !self.is_aside
+    }
 }
 
 const MIB: usize = 1024 * 1024;
@@ -67,6 +76,7 @@ const fn get(path: &'static str, security: Security, weight: u32) -> Call {
         security,
         weight,
         size_max: 8 * MIB,
+        is_aside: false,
     }
 }
 
@@ -96,6 +106,12 @@ pub(in crate::exchange) static POSITIONS: Call = get("/fapi/v3/positionRisk", Se
 pub(in crate::exchange) static OPEN_ORDERS: Call = get("/fapi/v1/openOrders", Security::Signed, 40);
 pub(in crate::exchange) static OPEN_ALGO_ORDERS: Call =
     get("/fapi/v1/openAlgoOrders", Security::Signed, 40);
+/// The account's fee rates of one contract. A key that may not ask for them still guards.
+pub(in crate::exchange) static COMMISSION_RATE: Call = Call {
+    size_max: 64 * 1024,
+    is_aside: true,
+    ..get("/fapi/v1/commissionRate", Security::Signed, 20)
+};
 /// Creates the account's listen key, or returns the one in force and prolongs it.
 pub(in crate::exchange) static CREATE_LISTEN_KEY: Call = Call {
     verb: Verb::Post,
