@@ -1,9 +1,9 @@
 //! One look: the account before, the question put into it, the rules asked.
 //!
 //! Owns: in which states a question is judged. An order is judged filled; a batch is judged in up
-//! to three executions (all of it, only what adds by buying, only what adds by selling), because
-//! the exchange works on its elements concurrently and any of them may fail; a change is judged
-//! made.
+//! to four executions (all of it, only what adds by buying, only what adds by selling, only what
+//! adds), because the exchange works on its elements concurrently and any of them may fail; a change
+//! is judged made.
 //! Must not know: how figures are computed, what becomes of findings.
 
 use std::cell::Cell;
@@ -239,6 +239,7 @@ fn one_by_one(
         } else {
             None
         };
+        let too_late = worst::asked_too_late(desk, what_if, intent)?;
         let filled = fill(what_if, intent, desk.assumptions(symbol))?;
         let (asked_in, available_then) = match &fired {
             Some((state, available)) => (state, *available),
@@ -268,7 +269,8 @@ fn one_by_one(
             cross_wallet_balance,
             notional_after: largest_leg(what_if, symbol)?,
         };
-        let found: Vec<Finding> = ORDER_RULES.iter().filter_map(|rule| rule(&case)).collect();
+        let mut found: Vec<Finding> = ORDER_RULES.iter().filter_map(|rule| rule(&case)).collect();
+        found.extend(too_late.map(|late| rules::stop_too_late(intent, late)));
         own_limits.note_undegreed(&found);
         limits.take_strain(own_limits.strain());
         if let Some(cost) = cost
@@ -381,7 +383,7 @@ fn is_relieved(change: Option<&Change>, symbol: &Symbol, side: PositionSide) -> 
 }
 
 /// The parts of a batch that may execute without the rest and are worse than all of it: what adds
-/// by buying, and what adds by selling.
+/// by buying, what adds by selling, and, where both do, all that adds without what reduces.
 fn parts<'q>(
     judged: &[OrderJudgement],
     orders: &[&'q OrderIntent],
@@ -389,24 +391,34 @@ fn parts<'q>(
     if orders.len() < 2 {
         return Vec::new();
     }
-    [(Side::Buy, When::OnlyBuys), (Side::Sell, When::OnlySells)]
-        .into_iter()
-        .filter_map(|(side, when)| {
-            let part: Vec<&OrderIntent> = orders
-                .iter()
-                .zip(judged)
-                .filter(|(order, judged)| {
-                    let adds = judged
-                        .fill
-                        .is_some_and(|fill| fill.exposure == ExposureChange::Increases);
-                    order.side == side && adds
-                })
-                .map(|(order, _)| *order)
-                .collect();
-            let is_new = !part.is_empty() && part.len() < orders.len();
-            is_new.then_some((part, when))
-        })
-        .collect()
+    let adds = |judged: &OrderJudgement| {
+        let fill = judged.fill;
+        fill.is_some_and(|fill| fill.exposure == ExposureChange::Increases)
+    };
+    let adding: Vec<&OrderIntent> = orders
+        .iter()
+        .zip(judged)
+        .filter(|(_, judged)| adds(judged))
+        .map(|(order, _)| *order)
+        .collect();
+    let of = |side: Side| {
+        let here = adding.iter().filter(|order| order.side == side);
+        here.copied().collect::<Vec<_>>()
+    };
+    let (buys, sells) = (of(Side::Buy), of(Side::Sell));
+    let both = if buys.is_empty() || sells.is_empty() {
+        Vec::new()
+    } else {
+        adding.clone()
+    };
+    [
+        (buys, When::OnlyBuys),
+        (sells, When::OnlySells),
+        (both, When::OnlyAdding),
+    ]
+    .into_iter()
+    .filter(|(part, _)| !part.is_empty() && part.len() < orders.len())
+    .collect()
 }
 
 /// Judges a part of a batch that executes without the rest; only what it finds harder is added.

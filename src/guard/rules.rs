@@ -20,7 +20,7 @@ use crate::margin::amount::quotient;
 
 pub(super) use account::{AFTER_RULES, AccountCase, Touched, When, stress, worst_case};
 pub(super) use exchange::lot_of;
-pub(super) use order::{ORDER_RULES, OrderCase};
+pub(super) use order::{ORDER_RULES, OrderCase, stop_too_late};
 
 /// How hard the worst value strains the limits: 1 is the limit itself, beyond it is broken. Zero
 /// when nothing is limited.

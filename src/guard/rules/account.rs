@@ -24,6 +24,7 @@ pub(in crate::guard) enum When {
     AfterChange,
     OnlyBuys,
     OnlySells,
+    OnlyAdding,
     Now,
 }
 
@@ -36,6 +37,7 @@ impl When {
             Self::AfterChange => "After this change",
             Self::OnlyBuys => "If only the buys that add fill,",
             Self::OnlySells => "If only the sells that add fill,",
+            Self::OnlyAdding => "If only the orders that add fill,",
             Self::Now => "As the account stands,",
         }
     }
