@@ -181,7 +181,7 @@ fn finding_lines(finding: &Finding<'_>, why: &str) -> String {
     };
     let mut text = format!("{INDENT}{level} {}{compared}\n", safe(&finding.code));
     // The sentence at the top is not said twice.
-    if !finding.message.is_empty() && finding.message != why {
+    if !why.contains(finding.message.as_ref()) {
         text.push_str(&screen::wrapped(&finding.message, "         "));
     }
     text
