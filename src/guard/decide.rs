@@ -153,6 +153,7 @@ const fn blind_order(intent: &OrderIntent) -> OrderJudgement {
         fill: None,
         settings: None,
         level: None,
+        is_refused: false,
     }
 }
 
@@ -232,12 +233,13 @@ fn conclude(mut judgement: Box<Judgement>, proposal: &Proposal) -> Box<Judgement
     judgement
 }
 
-/// Of a batch that is refused, the exits in it still pass by themselves.
+/// Of a batch that is refused, the exits in it still pass by themselves; those that the exchange
+/// would not take are not recommended.
 fn with_exits(why: String, orders: &[OrderJudgement]) -> String {
     let exits: Vec<String> = orders
         .iter()
         .enumerate()
-        .filter(|(_, order)| order.is_exit)
+        .filter(|(_, order)| order.is_exit && !order.is_refused)
         .map(|(index, _)| format!("orders[{index}]"))
         .collect();
     if exits.is_empty() {

@@ -283,6 +283,9 @@ fn one_by_one(
             fill: Some(filled),
             settings: Some((settings.margin_mode, settings.leverage)),
             level: found.iter().map(|finding| finding.level).max(),
+            is_refused: found.iter().any(|finding| {
+                finding.code == Code::ExchangeWouldRefuse && finding.level == Level::Reject
+            }),
         });
         let place = question.places.get(index).copied().unwrap_or(index);
         let found = found.into_iter();

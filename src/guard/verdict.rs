@@ -384,6 +384,8 @@ pub struct OrderJudgement {
     pub settings: Option<(MarginMode, Leverage)>,
     /// The hardest finding that is about this order.
     pub level: Option<Level>,
+    /// The exchange would refuse it, whoever lets it pass.
+    pub is_refused: bool,
 }
 
 /// Proof that a verdict let something pass. Only [`super::decide()`] and [`super::decide_blind`]
