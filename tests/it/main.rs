@@ -57,6 +57,7 @@ mod margin_properties;
 mod middleman;
 mod offers;
 mod promises;
+mod promises_live;
 mod promises_socket;
 mod property_cases;
 mod random_accounts;
