@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::screen::{self, safe};
-use crate::api::protocol::answer::{CheckAnswer, Finding, OrderEcho};
+use crate::api::protocol::answer::{CheckAnswer, Costs, Finding, OrderEcho};
 use crate::api::protocol::contagion::{PositionChange, PositionState};
 use crate::api::protocol::figure::Figure;
 use crate::api::protocol::pool::{FirstKiller, PoolFigures, WalletAtRisk};
@@ -28,6 +28,7 @@ pub(super) fn card(answer: &CheckAnswer<'_>) -> String {
     text.push_str(&findings(answer));
     let paragraphs = [
         figures(answer),
+        answer.costs.as_ref().and_then(costs),
         answer.worst_case.as_ref().and_then(worst_case),
         scenarios(&answer.stress),
         contagion(answer),
@@ -180,7 +181,7 @@ fn finding_lines(finding: &Finding<'_>, why: &str) -> String {
     };
     let mut text = format!("{INDENT}{level} {}{compared}\n", safe(&finding.code));
     // The sentence at the top is not said twice.
-    if !finding.message.is_empty() && finding.message != why {
+    if !why.contains(finding.message.as_ref()) {
         text.push_str(&screen::wrapped(&finding.message, "         "));
     }
     text
@@ -225,6 +226,33 @@ fn figures(answer: &CheckAnswer<'_>) -> Option<String> {
 
 fn unknown() -> String {
     UNKNOWN.to_owned()
+}
+
+/// What it costs besides margin; what is not known is left to `explain`.
+fn costs(costs: &Costs<'_>) -> Option<String> {
+    let mut parts = Vec::new();
+    if costs.fee.is_known() {
+        let maker = if costs.maker_fee.is_known() {
+            format!(" ({} had it waited in the book)", money(costs.maker_fee))
+        } else {
+            String::new()
+        };
+        parts.push(format!("fee {}{maker}", money(costs.fee)));
+    }
+    if costs.slippage.is_known() {
+        parts.push(format!("slippage {}", money(costs.slippage)));
+    }
+    if let Some(paid) = costs.funding_next.0 {
+        let funding = money(Figure::exact(paid.abs()));
+        let received = if paid.is_sign_negative() && !paid.is_zero() {
+            " received"
+        } else {
+            ""
+        };
+        parts.push(format!("next funding {funding}{received}"));
+    }
+    let line = format!("costs: {}", parts.join(", "));
+    (!parts.is_empty()).then(|| screen::hanging(&line, INDENT, "    "))
 }
 
 fn times(figure: Figure) -> String {

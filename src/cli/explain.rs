@@ -11,7 +11,7 @@ use super::account::missing;
 use super::card::card;
 use super::history::time;
 use super::screen::safe;
-use super::status::planes;
+use super::status::{duration, planes};
 use super::talk::{Request, ask, read};
 use super::{Common, Exit, screen};
 use crate::api::protocol::answer::CheckAnswer;
@@ -80,8 +80,29 @@ fn page(answer: &CheckAnswer<'static>, explanation: &Explanation<'static>) -> St
         let drift = answer.inputs.drift_bps;
         let _ = writeln!(text, "drift {drift} bps at the last whole read");
     }
+    text.push_str(&fee_rates(answer));
     text.push_str(&missing(&answer.inputs));
     text.push_str(&arithmetic(&explanation.arithmetic));
+    text
+}
+
+/// The fee rates that were counted with, each with its age.
+fn fee_rates(answer: &CheckAnswer<'_>) -> String {
+    let mut text = String::new();
+    let rates = answer.costs.iter().flat_map(|costs| &costs.fee_rates);
+    for (symbol, rates) in rates {
+        let own = match rates.age_ms {
+            Some(age_ms) => format!(
+                "the account's own are {} and, waiting in the book, {} ({} old)",
+                rates.taker,
+                rates.maker,
+                duration(age_ms)
+            ),
+            None => "the policy's, the account's own were not read yet".to_owned(),
+        };
+        let line = format!("fee of {}: {}; {own}", safe(symbol), rates.taker_used);
+        text.push_str(&screen::hanging(&line, "", "  "));
+    }
     text
 }
 

@@ -97,8 +97,16 @@ fn age(plane: &PlaneView<'_>) -> String {
     match plane.age_ms {
         None if plane.fresh => "–".to_owned(),
         None => "never".to_owned(),
-        Some(ms) if ms < 10_000 => format!("{ms} ms"),
-        Some(ms) => format!("{} s", ms / 1_000),
+        Some(ms) => duration(ms),
+    }
+}
+
+/// Milliseconds for reading.
+pub(super) fn duration(ms: i64) -> String {
+    if ms < 10_000 {
+        format!("{ms} ms")
+    } else {
+        format!("{} s", ms / 1_000)
     }
 }
 

@@ -57,6 +57,12 @@ pub struct Cadence {
     pub config: Duration,
     /// What the key may do.
     pub key_permissions: Duration,
+    /// Fee rates of one contract.
+    pub commission: Duration,
+    /// Fee rates of one contract, after they could not be read.
+    pub commission_retry: Duration,
+    /// Between the fee rates of one contract and those of the next.
+    pub commission_gap: Duration,
     /// Bracket tables.
     pub brackets: Duration,
     /// Trading rules.
@@ -110,6 +116,9 @@ impl Default for Cadence {
             quotes: seconds(10),
             config: seconds(25),
             key_permissions: seconds(60 * 60),
+            commission: seconds(24 * 3_600),
+            commission_retry: seconds(60 * 60),
+            commission_gap: seconds(10),
             brackets: seconds(10 * 60),
             rules: seconds(30 * 60),
             clock: seconds(5 * 60),

@@ -5,7 +5,7 @@
 //! Must not know: the mirror's state, policy, the daemon. It sends no order, changes no setting and
 //! never deletes a listen key: there is no code here that could.
 //!
-//! Reading order: [`run()`] starts the tasks of `tables`, `truth`, `quotes`, `user_stream` and
+//! Reading order: [`run()`] starts the tasks of `tables`, `truth`, `fees`, `quotes`, `user_stream` and
 //! `market_stream`; all of them talk REST through `rest` and hand over through `outlet`.
 
 use std::collections::BTreeSet;
@@ -22,6 +22,7 @@ mod connect;
 mod context;
 pub mod credentials;
 pub mod endpoints;
+mod fees;
 mod key_keeper;
 mod market_stream;
 mod outlet;

@@ -150,7 +150,7 @@ impl Rest {
             result = self.attempt(call, parameters).await;
         }
         match &result {
-            Ok(answer) if call.security == Security::Signed && call.host == Host::Futures => {
+            Ok(answer) if call.security == Security::Signed && call.tells_of_key() => {
                 let at = answer.answered;
                 self.outlet.deliver(Event::KeyAccepted { at }).await;
             }
@@ -183,8 +183,7 @@ impl Rest {
             path: call.path,
             detail: detail.clone(),
         });
-        if call.host == Host::Futures
-            && !call.is_aside
+        if call.tells_of_key()
             && let Some(cause) = error.key_refusal(call.security)
         {
             let at = self.clock.now();

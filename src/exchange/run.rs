@@ -15,7 +15,7 @@ use super::connect::Dial;
 use super::context::{Context, SetupError};
 use super::outlet::Outlet;
 use super::{Demand, Note, Options, Sink, StreamKind};
-use super::{market_stream, quotes, tables, truth, user_stream};
+use super::{fees, market_stream, quotes, tables, truth, user_stream};
 use crate::clock::Now;
 use crate::mirror::event::{Event, LossCause, StreamLoss};
 
@@ -144,6 +144,7 @@ fn start(context: &Arc<Context>) -> Vec<AbortOnDropHandle<()>> {
         task!("orders", None, |shared| truth::keep_orders(shared));
         task!("settings", None, |shared| truth::keep_config(shared));
         task!("brackets", None, |shared| tables::keep_brackets(shared));
+        task!("fee rates", None, |shared| fees::keep(shared));
         task!("key permissions", None, |shared| {
             truth::keep_key_permissions(shared)
         });

@@ -11,7 +11,7 @@ use rust_decimal::Decimal;
 use super::desk::Desk;
 use super::policy::LimitKey;
 use super::rules::{Limits, plain};
-use super::verdict::{Code, Finding};
+use super::verdict::{Code, Finding, Level};
 use super::words;
 use crate::margin::account::{
     AssetMode, MarginMode, PositionMode, PositionSide, Symbol, SymbolState,
@@ -43,7 +43,8 @@ impl ChangeCase<'_, '_> {
     fn measure_taken(&self, amount: Amount, most: Amount) -> Result<(), Unknown> {
         let beyond = amount.minus(most)?;
         let left = most.minus(beyond)?.max(Amount::ZERO);
-        self.limits.strained_by(most.get(), left.get());
+        self.limits
+            .strained_by(Level::Reject, most.get(), left.get());
         if beyond.is_positive() {
             self.measured.set(Some((amount.get(), most.get())));
         }
@@ -52,7 +53,7 @@ impl ChangeCase<'_, '_> {
 
     /// Holds a figure against a bound of the exchange.
     fn measure(&self, value: Decimal, bound: Decimal) {
-        self.limits.strained_by(value, bound);
+        self.limits.strained_by(Level::Reject, value, bound);
         if value > bound {
             self.measured.set(Some((value, bound)));
         }

@@ -45,7 +45,7 @@ pub(super) fn position_changes(
                     .mirror()
                     .deleveraging_quantile(symbol, side)
                     .filter(|_| change.before.is_some());
-                note_stops(view, &mut change, &late, desk.assumptions());
+                note_stops(view, &mut change, &late, desk.assumptions(symbol));
                 changes.push(change);
             }
         }

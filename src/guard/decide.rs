@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 use super::contagion::position_changes;
 use super::desk::Desk;
 use super::exit::passes_as_exit;
+use super::fees;
 use super::look::{Depth, Look, Question, look};
 use super::offer;
 use super::policy::Policy;
@@ -153,6 +154,7 @@ const fn blind_order(intent: &OrderIntent) -> OrderJudgement {
         cost: None,
         settings: None,
         level: None,
+        is_refused: false,
     }
 }
 
@@ -232,12 +234,13 @@ fn conclude(mut judgement: Box<Judgement>, proposal: &Proposal) -> Box<Judgement
     judgement
 }
 
-/// Of a batch that is refused, the exits in it still pass by themselves.
+/// Of a batch that is refused, the exits in it still pass by themselves; those that the exchange
+/// would not take are not recommended.
 fn with_exits(why: String, orders: &[OrderJudgement]) -> String {
     let exits: Vec<String> = orders
         .iter()
         .enumerate()
-        .filter(|(_, order)| order.is_exit)
+        .filter(|(_, order)| order.is_exit && !order.is_refused)
         .map(|(index, _)| format!("orders[{index}]"))
         .collect();
     if exits.is_empty() {
@@ -428,7 +431,7 @@ fn tell(
         {
             judgement.isolated_twin = isolated_twin(&intent.symbol, state, &fill)?;
         }
-        judgement.costs = costs(desk.view, proposal, &look);
+        judgement.costs = costs(desk, proposal, &look);
         let (positions, endangered) = position_changes(desk, &look.what_if, proposal.orders())?;
         judgement.positions = positions;
         if let Some(worst) = &mut look.worst {
@@ -463,7 +466,8 @@ fn certainty(orders: &[OrderJudgement]) -> Certainty {
 /// Fees of the fills, and what their positions pay at the next funding: positive rate, longs pay.
 ///
 /// Source: margin-math §12 (vector F07).
-fn costs(view: &LiveView<'_>, proposal: &Proposal, look: &Look<'_>) -> Option<Costs> {
+fn costs(desk: &Desk<'_>, proposal: &Proposal, look: &Look<'_>) -> Option<Costs> {
+    let view = desk.view;
     if look.orders.is_empty() {
         return None;
     }
@@ -492,8 +496,14 @@ fn costs(view: &LiveView<'_>, proposal: &Proposal, look: &Look<'_>) -> Option<Co
             .mark_meta(order.symbol.as_str())?
             .next_funding_ms
     };
+    let fills = proposal.orders().iter().zip(&look.orders);
+    let fills = fills.filter_map(|(intent, order)| Some((&intent.symbol, order.fill?)));
+    let rates = proposal.symbols().into_iter();
+    let rates = rates.map(|symbol| fees::rates(view, desk.policy(), symbol));
     Some(Costs {
         fee,
+        maker_fee: fees::as_maker(view, fills),
+        rates: rates.collect(),
         slippage: slippage(view, proposal, look),
         funding_next: paid.filter(|_| known),
         funding_time_ms: proposal.orders().iter().filter_map(next).min(),

@@ -8,6 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use super::Context;
+use super::fees;
 use super::policy::Policy;
 use crate::margin::account::{Asset, Symbol};
 use crate::margin::amount::Amount;
@@ -143,20 +144,20 @@ impl<'a> Desk<'a> {
     /// given twice, and then every step was taken.
     pub(super) fn stage(&self, asset: &Asset, steps: &[Step<'_>]) -> Result<WhatIf<'a>, Unknown> {
         let mut what_if = self.view.book().what_if_in(asset)?;
-        let assumptions = self.assumptions();
         for promise in self.view.mirror().reservations().iter() {
             let same_pool = self
                 .view
                 .rules(&promise.intent.symbol)
                 .is_some_and(|rules| what_if.shares_pool(&rules.margin_asset));
             if same_pool && !promise.intent.only_reduces() {
-                fill(&mut what_if, &promise.intent, assumptions)?;
+                let assumed = self.assumptions(&promise.intent.symbol);
+                fill(&mut what_if, &promise.intent, assumed)?;
             }
         }
         for step in steps {
             match step {
                 Step::Order(intent) => {
-                    fill(&mut what_if, intent, assumptions)?;
+                    fill(&mut what_if, intent, self.assumptions(&intent.symbol))?;
                 }
                 Step::Change(change) => change::apply(&mut what_if, change)?,
                 Step::TopUp(amount) => what_if.move_wallet(*amount)?,
@@ -165,11 +166,8 @@ impl<'a> Desk<'a> {
         Ok(what_if)
     }
 
-    pub(super) const fn assumptions(&self) -> Assumptions {
-        let policy = self.policy();
-        Assumptions {
-            market_slippage: policy.market_slippage,
-            taker_fee: policy.taker_fee,
-        }
+    /// What a fill of a contract is taken for.
+    pub(super) fn assumptions(&self, symbol: &Symbol) -> Assumptions {
+        fees::assumptions(self.view, self.policy(), symbol)
     }
 }

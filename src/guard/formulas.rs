@@ -186,6 +186,19 @@ pub const TWIN: Formula = formula(
     &["order.priceUsed * isolatedTwin.quantity / order.leverage"],
 );
 
+/// What one order costs at either side of the book; names stand within the whole answer, and `@` is
+/// its contract.
+pub const COSTS: [Formula; 2] = [
+    formula(
+        "costs.fee",
+        &["order.priceUsed * order.quantityUsed * costs.feeRates.@.takerUsed"],
+    ),
+    formula(
+        "costs.makerFee",
+        &["order.priceUsed * order.quantityUsed * costs.feeRates.@.maker"],
+    ),
+];
+
 /// Of a pool in a scenario; names stand within the scenario.
 pub const STRESS: Formula = formula("marginRatio", &["maintMargin / marginBalance"]);
 

@@ -1,9 +1,9 @@
 //! One look: the account before, the question put into it, the rules asked.
 //!
 //! Owns: in which states a question is judged. An order is judged filled; a batch is judged in up
-//! to three executions (all of it, only what adds by buying, only what adds by selling), because
-//! the exchange works on its elements concurrently and any of them may fail; a change is judged
-//! made.
+//! to four executions (all of it, only what adds by buying, only what adds by selling, only what
+//! adds), because the exchange works on its elements concurrently and any of them may fail; a change
+//! is judged made.
 //! Must not know: how figures are computed, what becomes of findings.
 
 use std::cell::Cell;
@@ -16,8 +16,8 @@ use super::rules::{Touched, When};
 use super::stress::{self, StressOutcome};
 use super::verdict::{Code, Finding, Level, OrderJudgement, WorstCase};
 use super::worst;
-use crate::margin::account::{Asset, PositionSide, Side, Symbol};
-use crate::margin::amount::{Amount, Notional};
+use crate::margin::account::{Asset, PositionSide, Quotes, Side, Symbol, SymbolState};
+use crate::margin::amount::{Amount, MarkPrice, Notional};
 use crate::margin::book::Unknown;
 use crate::margin::book::WhatIf;
 use crate::margin::change::{self as projection, Change, MarginMove};
@@ -234,14 +234,29 @@ fn one_by_one(
         let settings = state.settings.ok_or_else(|| missing(Missing::Settings))?;
         let mark = state.mark.ok_or_else(|| missing(Missing::Mark))?;
         let mode = what_if.book().position_mode();
-        let filled = fill(what_if, intent, desk.assumptions())?;
-        let cost = if intent.kind.is_conditional() {
-            None
+        let fired = if intent.kind.is_conditional() {
+            fired(what_if, intent, &state, mark)?
         } else {
-            Some({
-                let quotes = desk.view.quotes(symbol);
-                order_cost(&state, mode, intent, &filled, quotes).map_err(missing)?
-            })
+            None
+        };
+        let too_late = worst::asked_too_late(desk, what_if, intent)?;
+        let filled = fill(what_if, intent, desk.assumptions(symbol))?;
+        let (asked_in, available_then) = match &fired {
+            Some((state, available)) => (state, *available),
+            None => (&state, available),
+        };
+        // What conditional exits cost is never asked.
+        let is_asked = fired.is_some() || !intent.kind.is_conditional();
+        let cost = if is_asked {
+            // The book of today says nothing about the moment at which a conditional order fires.
+            let quotes = if fired.is_some() {
+                Quotes::default()
+            } else {
+                desk.view.quotes(symbol)
+            };
+            Some(order_cost(asked_in, mode, intent, &filled, quotes).map_err(missing)?)
+        } else {
+            None
         };
         let own = [symbol];
         let own_limits =
@@ -256,28 +271,57 @@ fn one_by_one(
             mark,
             fill: filled,
             cost,
-            available,
+            available: available_then,
             cross_wallet_balance,
             notional_after: largest_leg(what_if, symbol)?,
         };
-        let found: Vec<Finding> = ORDER_RULES.iter().filter_map(|rule| rule(&case)).collect();
+        let mut found: Vec<Finding> = ORDER_RULES.iter().filter_map(|rule| rule(&case)).collect();
+        found.extend(too_late.map(|late| rules::stop_too_late(intent, late)));
         own_limits.note_undegreed(&found);
         limits.take_strain(own_limits.strain());
-        if let Some(cost) = cost {
+        if let Some(cost) = cost
+            && fired.is_none()
+        {
             available = available.minus(cost.cost)?.max(Amount::ZERO);
         }
         judged.push(OrderJudgement {
             is_exit: order_is_exit(desk.view, intent, &together),
             fill: Some(filled),
-            cost,
+            // Nothing is asked for a conditional order until it fires.
+            cost: cost.filter(|_| !intent.kind.is_conditional()),
             settings: Some((settings.margin_mode, settings.leverage)),
             level: found.iter().map(|finding| finding.level).max(),
+            is_refused: found.iter().any(|finding| {
+                finding.code == Code::ExchangeWouldRefuse && finding.level == Level::Reject
+            }),
         });
         let place = question.places.get(index).copied().unwrap_or(index);
         let found = found.into_iter();
         findings.extend(found.map(|finding| of_element(finding, question.when, place)));
     }
     Ok(judged)
+}
+
+/// What a conditional order meets when it fires: its contract with the mark at the trigger, and what
+/// orders can use then, everything else as it stands. `None` for what only reduces.
+///
+/// Source: margin-math §4.7: no margin is asked for when it is placed, and all of it when it fires.
+fn fired(
+    what_if: &WhatIf<'_>,
+    intent: &OrderIntent,
+    state: &SymbolState,
+    mark: MarkPrice,
+) -> Result<Option<(SymbolState, Amount)>, Unknown> {
+    if intent.only_reduces() {
+        return Ok(None);
+    }
+    let trigger = intent.kind.trigger_price().and_then(MarkPrice::new);
+    let mut state = state.clone();
+    state.mark = Some(trigger.unwrap_or(mark));
+    let mut then = what_if.clone();
+    then.replace(&intent.symbol, state.clone(), Amount::ZERO)?;
+    let available = then.available_balance()?;
+    Ok(Some((state, available)))
 }
 
 /// Of a batch, what is found of one order names its element.
@@ -350,7 +394,7 @@ fn is_relieved(change: Option<&Change>, symbol: &Symbol, side: PositionSide) -> 
 }
 
 /// The parts of a batch that may execute without the rest and are worse than all of it: what adds
-/// by buying, and what adds by selling.
+/// by buying, what adds by selling, and, where both do, all that adds without what reduces.
 fn parts<'q>(
     judged: &[OrderJudgement],
     orders: &[&'q OrderIntent],
@@ -358,24 +402,34 @@ fn parts<'q>(
     if orders.len() < 2 {
         return Vec::new();
     }
-    [(Side::Buy, When::OnlyBuys), (Side::Sell, When::OnlySells)]
-        .into_iter()
-        .filter_map(|(side, when)| {
-            let part: Vec<&OrderIntent> = orders
-                .iter()
-                .zip(judged)
-                .filter(|(order, judged)| {
-                    let adds = judged
-                        .fill
-                        .is_some_and(|fill| fill.exposure == ExposureChange::Increases);
-                    order.side == side && adds
-                })
-                .map(|(order, _)| *order)
-                .collect();
-            let is_new = !part.is_empty() && part.len() < orders.len();
-            is_new.then_some((part, when))
-        })
-        .collect()
+    let adds = |judged: &OrderJudgement| {
+        let fill = judged.fill;
+        fill.is_some_and(|fill| fill.exposure == ExposureChange::Increases)
+    };
+    let adding: Vec<&OrderIntent> = orders
+        .iter()
+        .zip(judged)
+        .filter(|(_, judged)| adds(judged))
+        .map(|(order, _)| *order)
+        .collect();
+    let of = |side: Side| {
+        let here = adding.iter().filter(|order| order.side == side);
+        here.copied().collect::<Vec<_>>()
+    };
+    let (buys, sells) = (of(Side::Buy), of(Side::Sell));
+    let both = if buys.is_empty() || sells.is_empty() {
+        Vec::new()
+    } else {
+        adding.clone()
+    };
+    [
+        (buys, When::OnlyBuys),
+        (sells, When::OnlySells),
+        (both, When::OnlyAdding),
+    ]
+    .into_iter()
+    .filter(|(part, _)| !part.is_empty() && part.len() < orders.len())
+    .collect()
 }
 
 /// Judges a part of a batch that executes without the rest; only what it finds harder is added.
@@ -389,7 +443,7 @@ fn part_alone(
 ) -> Result<(), Unknown> {
     let mut what_if = desk.stage(question.asset, question.steps)?;
     for intent in part {
-        fill(&mut what_if, intent, desk.assumptions())?;
+        fill(&mut what_if, intent, desk.assumptions(&intent.symbol))?;
     }
     let after = desk.assess(&what_if)?;
     let positions = touched(desk, question, &what_if)?;

@@ -15,6 +15,7 @@ mod contagion;
 mod decide;
 mod desk;
 pub mod exit;
+mod fees;
 pub mod fix;
 pub mod formulas;
 mod look;

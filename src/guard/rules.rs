@@ -20,7 +20,7 @@ use crate::margin::amount::quotient;
 
 pub(super) use account::{AFTER_RULES, AccountCase, Touched, When, stress, worst_case};
 pub(super) use exchange::lot_of;
-pub(super) use order::{ORDER_RULES, OrderCase};
+pub(super) use order::{ORDER_RULES, OrderCase, stop_too_late};
 
 /// How hard the worst value strains the limits: 1 is the limit itself, beyond it is broken. Zero
 /// when nothing is limited.
@@ -144,21 +144,19 @@ impl<'a> Limits<'a> {
             .or_else(|| warn.map(|limit| broken(Level::Warn, limit)))
     }
 
-    /// Notes a value against a bound of the exchange, which always rejects.
-    pub(super) fn strained_by(&self, value: Decimal, bound: Decimal) {
-        self.strained(|| {
-            let strain = if bound > Decimal::ZERO {
-                quotient(value, bound).unwrap_or(BROKEN)
-            } else if value > Decimal::ZERO {
-                BROKEN
-            } else {
-                Decimal::ZERO
-            };
-            Strain {
-                warn: strain,
-                reject: strain,
-            }
-        });
+    /// Notes a value against a bound of the exchange, beyond which a decision of this level comes.
+    pub(super) fn strained_by(&self, level: Level, value: Decimal, bound: Decimal) {
+        if !self.is_measured() {
+            return;
+        }
+        let strain = if bound > Decimal::ZERO {
+            quotient(value, bound).unwrap_or(BROKEN)
+        } else if value > Decimal::ZERO {
+            BROKEN
+        } else {
+            Decimal::ZERO
+        };
+        self.strained_at(level, strain);
     }
 
     /// Notes a rule that is broken and knows no degrees.

@@ -268,11 +268,31 @@ pub struct PositionFigures {
     pub bracket_at_end: [Option<Bracket>; 2],
 }
 
+/// The fee rates that hold for a contract, as fractions of the notional.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeeRates {
+    /// Contract.
+    pub symbol: Symbol,
+    /// The account's own, of an order that waits in the book; `None` while it was not read.
+    pub maker: Option<Rate>,
+    /// The account's own, of an order that takes; `None` while it was not read.
+    pub taker: Option<Rate>,
+    /// What is counted: the higher of the account's and the policy's.
+    pub taker_used: Rate,
+    /// How long ago they were asked for.
+    pub age_ms: Option<i64>,
+}
+
 /// What the order costs besides margin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Costs {
     /// Taker fee of the assumed fill.
     pub fee: Amount,
+    /// The fee if it filled as an order that waited in the book, at the account's own rate; `None`
+    /// while that was not read.
+    pub maker_fee: Option<Amount>,
+    /// The rates behind both, contract by contract.
+    pub rates: Vec<FeeRates>,
     /// What the assumed fill loses against the mark, negative when it gains; `None` when it does
     /// not fit 28 digits.
     pub slippage: Option<Amount>,
@@ -367,6 +387,8 @@ pub struct OrderJudgement {
     pub settings: Option<(MarginMode, Leverage)>,
     /// The hardest finding that is about this order.
     pub level: Option<Level>,
+    /// The exchange would refuse it, whoever lets it pass.
+    pub is_refused: bool,
 }
 
 /// Proof that a verdict let something pass. Only [`super::decide()`] and [`super::decide_blind`]

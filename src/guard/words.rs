@@ -10,7 +10,7 @@ use rust_decimal::{Decimal, RoundingStrategy};
 
 pub use self::compared::{contagion, crossed_or_isolated, loss};
 use super::verdict::Retry;
-use crate::margin::account::{MarginMode, Symbol};
+use crate::margin::account::{MarginMode, PositionSide, Symbol};
 use crate::margin::amount::{Amount, Leverage, Price, Rate};
 use crate::margin::cost::AssumedFrom;
 use crate::margin::liquidation::Direction;
@@ -219,6 +219,17 @@ pub fn orders_fill(count: usize) -> String {
         ("fill", "their")
     };
     format!("{} {verb} on {whose} bad side", orders(count))
+}
+
+/// Which leg of a hedge is gone: closed, deleveraged or liquidated.
+#[must_use]
+pub fn leg_goes(symbol: &Symbol, side: PositionSide) -> String {
+    let leg = match side {
+        PositionSide::Both => return format!("the position of {symbol} is gone"),
+        PositionSide::Long => "long",
+        PositionSide::Short => "short",
+    };
+    format!("the {leg} leg of {symbol} is closed or deleveraged and the other stays")
 }
 
 /// "crossed" or "isolated".

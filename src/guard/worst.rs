@@ -14,9 +14,9 @@ use crate::margin::amount::{ArithmeticError, Price, Quantity};
 use crate::margin::book::Unknown;
 use crate::margin::book::WhatIf;
 use crate::margin::liquidation::{Direction, LiquidationPrices};
-use crate::margin::order::{OpenOrder, OrderIntent};
+use crate::margin::order::{OpenOrder, OrderIntent, OrderKind};
 use crate::margin::pool::PoolAssessment;
-use crate::margin::position::PositionAssessment;
+use crate::margin::position::{PositionAssessment, assess_positions};
 use crate::margin::shock::Held;
 use crate::margin::worst::{BadSide, fill_orders, remove_leg, weakest_leg};
 
@@ -82,7 +82,7 @@ fn filled<'a>(
     let mut filled = what_if.clone();
     let fill = |state: &mut WhatIf<'a>, symbol: &Symbol| {
         let conditional = opening.by_symbol.get(symbol).map_or(&[][..], Vec::as_slice);
-        fill_orders(state, symbol, conditional, side, desk.assumptions())
+        fill_orders(state, symbol, conditional, side, desk.assumptions(symbol))
     };
     let is_apart = |symbol: &Symbol| beside.replaces(symbol) || what_if.replaces(symbol);
     let symbols = opening.by_symbol.keys().copied();
@@ -183,14 +183,9 @@ pub(super) fn endangered(
     let book = desk.view.mirror().orders();
     let working: Vec<&OpenOrder> = book.of(symbol.as_str()).collect();
     for position in positions {
-        let ends = Ends {
-            long: !position.leg.quantity.is_negative(),
-            side: position.position_side,
-            held: position.leg.quantity.abs(),
-            liquidation: position.liquidation,
-        };
+        let ends = Ends::of(position);
         for order in &working {
-            let danger = match late(desk, order, &ends)? {
+            let danger = match late(desk, &Closing::from(*order), &ends)? {
                 Some(danger) => Some(danger),
                 None => overtaken(order, &working, orders, &ends)?,
             };
@@ -211,7 +206,74 @@ struct Ends {
     liquidation: LiquidationPrices,
 }
 
+/// What is asked of an order to know whether it comes too late.
+struct Closing<'o> {
+    symbol: &'o Symbol,
+    kind: OrderKind,
+    side: Side,
+    position_side: PositionSide,
+}
+
+impl<'o> From<&'o OpenOrder> for Closing<'o> {
+    fn from(order: &'o OpenOrder) -> Self {
+        Self {
+            symbol: &order.symbol,
+            kind: order.kind,
+            side: order.side,
+            position_side: order.position_side,
+        }
+    }
+}
+
+impl<'o> From<&'o OrderIntent> for Closing<'o> {
+    fn from(order: &'o OrderIntent) -> Self {
+        Self {
+            symbol: &order.symbol,
+            kind: order.kind,
+            side: order.side,
+            position_side: order.position_side,
+        }
+    }
+}
+
+/// Whether a stop that is asked about comes too late for the position it closes, and where that ends.
+pub(super) fn asked_too_late(
+    desk: &Desk<'_>,
+    before: &WhatIf<'_>,
+    intent: &OrderIntent,
+) -> Result<Option<(OrderDanger, Price)>, Unknown> {
+    if !intent.kind.is_conditional() {
+        return Ok(None);
+    }
+    for position in assess_positions(before, &intent.symbol, desk.policy().horizon)? {
+        let ends = Ends::of(&position);
+        let danger = late(desk, &Closing::from(intent), &ends)?;
+        if let Some(found) = danger.zip(ends.losing()) {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
 impl Ends {
+    fn of(position: &PositionAssessment) -> Self {
+        Self {
+            long: !position.leg.quantity.is_negative(),
+            side: position.position_side,
+            held: position.leg.quantity.abs(),
+            liquidation: position.liquidation,
+        }
+    }
+
+    /// Where it is liquidated on its losing side.
+    fn losing(&self) -> Option<Price> {
+        self.liquidation.on(if self.long {
+            Direction::Down
+        } else {
+            Direction::Up
+        })
+    }
+
     /// The order closes this position.
     fn closed_by(&self, side: Side, position_side: PositionSide) -> bool {
         let closing = if self.long { Side::Sell } else { Side::Buy };
@@ -225,23 +287,16 @@ impl Ends {
 /// Source: margin-math §13.
 fn late(
     desk: &Desk<'_>,
-    order: &OpenOrder,
+    order: &Closing<'_>,
     ends: &Ends,
 ) -> Result<Option<OrderDanger>, ArithmeticError> {
     let protects = order.kind.is_conditional() && ends.closed_by(order.side, order.position_side);
-    let (Some(trigger), true) = (order.kind.trigger_price(), protects) else {
+    let (Some(trigger), Some(end), true) = (order.kind.trigger_price(), ends.losing(), protects)
+    else {
         return Ok(None);
     };
-    let direction = if ends.long {
-        Direction::Down
-    } else {
-        Direction::Up
-    };
-    let Some(end) = ends.liquidation.on(direction) else {
-        return Ok(None);
-    };
-    let policy = desk.policy();
-    let margin = policy.market_slippage.plus(policy.taker_fee)?;
+    let assumed = desk.assumptions(order.symbol);
+    let margin = assumed.market_slippage.plus(assumed.taker_fee)?;
     let beyond = |price: Price| {
         if ends.long {
             price <= end

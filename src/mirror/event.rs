@@ -101,6 +101,8 @@ pub enum Event {
     KeyRefused(KeyRefusal),
     /// What the key may do.
     KeyPermissions(KeyPermissions),
+    /// The account's fee rates of one contract, read over REST.
+    CommissionRates(CommissionRates),
 }
 
 /// One life of a connection: every reconnect has a higher number.
@@ -440,6 +442,19 @@ pub struct ClockOffset {
     /// Half the round trip of the best sample: how wrong the offset may be.
     pub error_ms: i64,
     /// When it was measured.
+    pub at: Now,
+}
+
+/// The account's fee rates of one contract, as fractions of the notional.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommissionRates {
+    /// Contract.
+    pub symbol: Symbol,
+    /// Of an order that waits in the book; negative is a rebate.
+    pub maker: Rate,
+    /// Of an order that takes from the book.
+    pub taker: Rate,
+    /// When they were asked for.
     pub at: Now,
 }
 

@@ -140,6 +140,9 @@ impl Mirror {
                 self.key_refusal = Some(refusal);
             }
             Event::KeyPermissions(permissions) => self.key_permissions = Some(permissions),
+            Event::CommissionRates(rates) => {
+                self.commissions.insert(rates.symbol.clone(), rates);
+            }
         }
     }
 

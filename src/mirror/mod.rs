@@ -35,8 +35,8 @@ use std::sync::Arc;
 use coefficient::Coefficient;
 use doubt::Doubts;
 use event::{
-    AccountConfig, ClockOffset, ExchangeFigures, KeyPermissions, KeyRefusal, OrderOrigin,
-    StreamLoss,
+    AccountConfig, ClockOffset, CommissionRates, ExchangeFigures, KeyPermissions, KeyRefusal,
+    OrderOrigin, StreamLoss,
 };
 use marks::Marks;
 use orders::Orders;
@@ -206,6 +206,8 @@ pub struct Mirror {
     clock_offset: Option<ClockOffset>,
     key_refusal: Option<KeyRefusal>,
     key_permissions: Option<KeyPermissions>,
+    /// Fee rates as they were last read. No plane: nothing is refused for want of them.
+    commissions: BTreeMap<Symbol, CommissionRates>,
     drift: Option<Drift>,
     doubts: Doubts,
     /// Symbols whose brackets are a multiple of the default ones.
@@ -251,6 +253,7 @@ impl Mirror {
             clock_offset: None,
             key_refusal: None,
             key_permissions: None,
+            commissions: BTreeMap::new(),
             drift: None,
             doubts: Doubts::default(),
             coefficients: BTreeMap::new(),
@@ -346,6 +349,12 @@ impl Mirror {
     #[must_use]
     pub const fn key_permissions(&self) -> Option<KeyPermissions> {
         self.key_permissions
+    }
+
+    /// The account's fee rates of a contract, as they were last read.
+    #[must_use]
+    pub fn commission_rates(&self, symbol: &str) -> Option<&CommissionRates> {
+        self.commissions.get(symbol)
     }
 
     /// The user stream's state.

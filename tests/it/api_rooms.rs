@@ -193,6 +193,23 @@ fn a_mistake_in_a_batch_names_its_element_and_field() {
 }
 
 #[test]
+fn an_exit_that_the_exchange_would_refuse_is_not_recommended() {
+    let daemon = Daemon::with(ACCOUNT);
+    let huge = BITCOIN.replace("0.5", "5");
+    let why = |exit: &str| {
+        let body = format!(r#"{{"orders":[{huge},{exit}],"dryRun":true}}"#);
+        let answer = daemon.post("/v1/check", &body).json();
+        answer["why"].as_str().unwrap().to_owned()
+    };
+    let exit =
+        r#"{"symbol":"BTCUSDT","side":"SELL","type":"MARKET","quantity":"0.05","reduceOnly":true}"#;
+    let alone = "Its exits pass when they are sent alone: orders[1].";
+    assert!(why(exit).ends_with(alone), "{}", why(exit));
+    let off_step = exit.replace("0.05", "0.0005");
+    assert!(!why(&off_step).contains("sent alone"), "{}", why(&off_step));
+}
+
+#[test]
 fn an_unknown_scenario_is_told_the_known_ones() {
     let daemon = Daemon::with(ACCOUNT);
     let answer = daemon.post("/v1/stress", r#"{"scenarios":["alts_fall_31"]}"#);
@@ -374,7 +391,11 @@ const PREVIEWS: [(&str, &[&str]); 24] = [
         "costs (commission, slippage, funding)",
         &[
             "/costs/fee",
+            "/costs/makerFee",
+            "/costs/feeRates/BTCUSDT/takerUsed",
+            "/costs/feeRates/BTCUSDT/ageMs",
             "/costs/slippage",
+            "/costs/depthUsed",
             "/costs/fundingNext",
             "/costs/fundingTime",
         ],
@@ -384,6 +405,7 @@ const PREVIEWS: [(&str, &[&str]); 24] = [
         &[
             "/positions/0/after/untilNextBracket",
             "/positions/0/after/bracket/notionalCap",
+            "/positions/0/nextLimitChange",
         ],
     ),
     (
@@ -412,8 +434,15 @@ const PREVIEWS: [(&str, &[&str]); 24] = [
 ];
 
 /// Parts of these that may be `null` in this answer: a reject promises no room, the order is a market
-/// order, the exchange told no funding time.
-const MAY_BE_NULL: [&str; 3] = ["/expiresAt", "/order/price", "/costs/fundingTime"];
+/// order, the exchange told no funding time; no book is followed and no limit change announced to
+/// programs, which the answer says.
+const MAY_BE_NULL: [&str; 5] = [
+    "/expiresAt",
+    "/order/price",
+    "/costs/fundingTime",
+    "/costs/depthUsed",
+    "/positions/0/nextLimitChange",
+];
 
 #[test]
 fn an_answer_holds_everything_that_previews_of_others_show() {

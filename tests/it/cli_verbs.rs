@@ -43,6 +43,27 @@ fn widest(text: &str) -> usize {
 }
 
 #[test]
+fn the_card_says_what_an_order_costs_and_explain_how_old_the_rates_are() {
+    let daemon = Daemon::with(ACCOUNT);
+    // 1.2 × 60,300 = 72,360: 0.05 % and 0.02 % of it, 1.2 × 300 of slippage.
+    let card = out(&run(&daemon, "check BTCUSDT buy 1.2"));
+    let costs = "costs: fee 36.18 (14.47 had it waited in the book), slippage 360.00,";
+    assert!(card.contains(costs), "{card}");
+    assert!(widest(&card) <= 80, "{card}");
+    let id = &daemon.records.entries()[0].id;
+    let page = out(&run(&daemon, &format!("explain {id}")));
+    let flat: Vec<&str> = page.split_whitespace().collect();
+    let flat = flat.join(" ");
+    let rates =
+        "fee of BTCUSDT: 0.0005; the account's own are 0.0005 and, waiting in the book, 0.0002 (";
+    assert!(flat.contains(rates), "{page}");
+    let fee = "costs.fee = 36.18 = order.priceUsed * order.quantityUsed * \
+               costs.feeRates.BTCUSDT.takerUsed";
+    assert!(flat.contains(fee), "{page}");
+    assert!(widest(&page) <= 80, "{page}");
+}
+
+#[test]
 fn an_order_that_costs_more_than_there_is_says_what_is_owed() {
     let daemon = Daemon::with(ACCOUNT);
     // 400 × 60,000 × 0.05 % is a fee of 12,000, and 10,000 are there.

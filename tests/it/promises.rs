@@ -3,7 +3,7 @@
 //!
 //! `CROSSGUARD_SEED=1 CROSSGUARD_ACCOUNTS=5000 cargo test --release --test it promises -- --nocapture`
 //! draws other accounts and more of them; what fails names its seed, and seeds that failed once are
-//! kept below.
+//! kept below. `promises_socket.rs` holds the same over the real socket, on fewer accounts.
 
 use crossguard::daemon::core::Ask;
 use crossguard::guard::Detail;
@@ -29,8 +29,8 @@ const SLICE: u64 = 120;
 /// Seeds that failed once. 2, 6, 228: sizes of what only reduces and of conditional orders have no end of their own. 59: a scenario
 /// of a joint pool was skipped as surely survived. 166, 268: the difference of a far and a near distance
 /// needed more than 28 digits. 5518, 20268: a size that passes only in the middle. 21348: what was left out of a batch was all
-/// that touched a pool.
-const FAILED_ONCE: [u64; 9] = [2, 6, 59, 166, 228, 268, 5_518, 20_268, 21_348];
+/// that touched a pool. 33693: a conditional order whose margin at its trigger nobody asked about.
+const FAILED_ONCE: [u64; 10] = [2, 6, 59, 166, 228, 268, 5_518, 20_268, 21_348, 33_693];
 
 /// Most assessments of an answer that allows.
 const ALLOW_MAX: u32 = 12;
@@ -60,7 +60,7 @@ fn ask(account: &Account, proposal: &Proposal) -> Judgement {
 }
 
 /// The account after everything but the last request was carried out.
-fn prepared(account: &Account, offer: &Alternative) -> Account {
+pub(crate) fn prepared(account: &Account, offer: &Alternative) -> Account {
     let mut after = account.clone();
     if offer.kind == OfferKind::TopUp && offer.terms.symbol.is_none() {
         let asset = offer.terms.asset.as_ref().unwrap();
@@ -79,7 +79,11 @@ fn prepared(account: &Account, offer: &Alternative) -> Account {
 
 /// The same offer with one step more of what it makes less of, or one step less of what it asks for;
 /// `None` where it has no degrees or that step is nothing at all.
-fn one_step_more(account: &Account, asked: &Proposal, offer: &Alternative) -> Option<Alternative> {
+pub(crate) fn one_step_more(
+    account: &Account,
+    asked: &Proposal,
+    offer: &Alternative,
+) -> Option<Alternative> {
     let mut more = offer.clone();
     let step = |name: &str| {
         let contract = account.contracts.iter().find(|c| c.name == name);
@@ -305,7 +309,7 @@ fn hold_outcome(offer: &Alternative, again: &Judgement) -> Result<(), String> {
     }
 }
 
-fn question_name(proposal: &Proposal) -> &'static str {
+pub(crate) fn question_name(proposal: &Proposal) -> &'static str {
     match proposal {
         Proposal::Order(_) => "order",
         Proposal::Orders(_) => "batch",
@@ -334,7 +338,7 @@ fn hold_budget(judgement: &Judgement, asked: &Proposal) -> Result<(), String> {
 }
 
 /// An order of any kind.
-fn order(dice: &mut Dice, account: &Account) -> OrderIntent {
+pub(crate) fn order(dice: &mut Dice, account: &Account) -> OrderIntent {
     let index = usize::try_from(dice.between(0, 3)).unwrap();
     let contract = &account.contracts[index];
     let worth =
@@ -354,7 +358,7 @@ fn order(dice: &mut Dice, account: &Account) -> OrderIntent {
     wanted(&format!("{} {side} {quantity}{kind}{leg}", contract.name))
 }
 
-fn change(dice: &mut Dice, account: &Account) -> Change {
+pub(crate) fn change(dice: &mut Dice, account: &Account) -> Change {
     let index = usize::try_from(dice.between(0, 3)).unwrap();
     let contract = &account.contracts[index];
     let name = symbol(contract.name);
@@ -512,9 +516,9 @@ fn hold_size(seed: u64, counts: &mut BTreeMap<String, u64>) -> Result<(), String
             continue;
         }
         let unbounded = account.policy >= 3 || contract.isolated;
-        if unbounded && wanted.kind.is_conditional() {
-            // The exchange asks nothing of it, and neither do these policies, nor the pool's own
-            // limits of what is isolated.
+        if unbounded && wanted.kind.is_conditional() && most == Decision::Warn {
+            // What the exchange asks of it when it fires only warns, and neither these policies nor
+            // the pool's own limits of what is isolated refuse anything.
             continue;
         }
         for beyond in [next, next * Decimal::TWO, next * Decimal::from(50)] {
@@ -527,7 +531,7 @@ fn hold_size(seed: u64, counts: &mut BTreeMap<String, u64>) -> Result<(), String
     Ok(())
 }
 
-fn closes(order: &OrderIntent) -> bool {
+pub(crate) fn closes(order: &OrderIntent) -> bool {
     use crossguard::margin::account::Side;
     matches!(
         (order.side, order.position_side),
@@ -541,7 +545,7 @@ fn every_size_is_the_largest_that_gets_its_decision() {
 }
 
 /// The account in which a way back was carried out.
-fn mended(account: &Account, way: &Way) -> Account {
+pub(crate) fn mended(account: &Account, way: &Way) -> Account {
     let mut after = account.clone();
     match &way.request {
         None => {
@@ -610,7 +614,7 @@ fn hold_fix(seed: u64, counts: &mut BTreeMap<String, u64>) -> Result<(), String>
 }
 
 /// The same way with the next smaller step; `None` where that is nothing.
-fn one_step_less(account: &Account, way: &Way) -> Option<Way> {
+pub(crate) fn one_step_less(account: &Account, way: &Way) -> Option<Way> {
     let mut less = way.clone();
     match (way.kind, less.request.as_mut()) {
         (WayKind::Reduce, Some(Proposal::Order(order))) => {

@@ -464,6 +464,12 @@ impl Rig {
         });
         self.tell(Event::Rules(self.read(all)));
         self.settings(&line.symbol, |_| {});
+        self.tell(Event::CommissionRates(CommissionRates {
+            symbol: symbol(&line.symbol),
+            maker: Rate::new(line.maker),
+            taker: Rate::new(line.taker),
+            at: self.clock.now(),
+        }));
     }
 
     /// What the exchange says of brackets that are a multiple: the multiple, the tables as it tells

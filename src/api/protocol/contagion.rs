@@ -83,6 +83,9 @@ pub struct PositionChange<'a> {
     /// with the taker fee; negative when it has gained; `null` without a stop, and where the position
     /// is liquidated first.
     pub loss_at_stop: Figure,
+    /// The next change of its brackets that the exchange has announced: always `null`, there is no
+    /// announcement that a program could read.
+    pub next_limit_change: Figure,
     /// A stop of this position lies beyond its liquidation price and would never fire.
     pub stop_beyond_liquidation: bool,
     /// A stop of this position lies within fee and slippage of its liquidation price.
@@ -192,6 +195,7 @@ impl<'a> From<&'a verdict::PositionChange> for PositionChange<'a> {
             adl_quantile: change.deleveraging_quantile,
             stop_price: change.stop.map_or(Figure::NONE, Figure::price),
             loss_at_stop: change.loss_at_stop.map_or(Figure::NONE, Figure::margin),
+            next_limit_change: Figure::NONE,
             stop_beyond_liquidation: change.stop_beyond_liquidation,
             stop_near_liquidation: change.stop_near_liquidation,
         }

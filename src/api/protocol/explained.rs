@@ -164,6 +164,13 @@ impl<'a> Sheet<'a> {
         }
         let twin = formulas::TWIN;
         figures.extend(filled("isolatedTwin", &twin, &|name| at(self.answer, name)));
+        if let Some(symbol) = self.answer["order"]["symbol"].as_str() {
+            for formula in formulas::COSTS {
+                let texts = formula.texts.iter().map(|text| text.replace('@', symbol));
+                let value = |name: &str| at(self.answer, name);
+                figures.extend(explained_figure("costs", formula.figure, texts, &value));
+            }
+        }
         for scenario in self.scenarios() {
             let of = format!("stress {}", scenario["name"].as_str().unwrap_or_default());
             let value = |name: &str| at(scenario, name);

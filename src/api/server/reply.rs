@@ -86,11 +86,11 @@ impl hyper::body::Body for Events {
         if let Some(hello) = self.hello.take() {
             return Poll::Ready(Some(Ok(Frame::data(hello))));
         }
-        if self.stopped.as_mut().poll(context).is_ready() {
-            return Poll::Ready(None);
+        // What was there before the end is still told.
+        if let Poll::Ready(frames) = self.subscription.poll_next(context) {
+            return Poll::Ready(Some(Ok(Frame::data(frames))));
         }
-        let frames = self.subscription.poll_next(context);
-        frames.map(|bytes| Some(Ok(Frame::data(bytes))))
+        self.stopped.as_mut().poll(context).map(|()| None)
     }
 }
 
@@ -119,4 +119,27 @@ fn finish(mut reply: Reply) -> Reply {
     let version = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
     reply.headers_mut().insert(VERSION, version);
     reply
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+    use crate::api::events::{EventKind, Hub};
+
+    #[tokio::test]
+    async fn what_happened_before_the_end_is_still_told() {
+        let hub = Hub::new(1);
+        let shutdown = CancellationToken::new();
+        let mut body = events(hub.subscribe(None), &shutdown).into_body();
+        hub.publish(EventKind::State, || 7);
+        shutdown.cancel();
+        let mut told = Vec::new();
+        while let Some(frame) = body.frame().await {
+            told.extend(frame.unwrap().into_data().unwrap());
+        }
+        let told = String::from_utf8(told).unwrap();
+        assert_eq!(told, ": crossguard\n\nid: 1\nevent: state\ndata: 7\n\n");
+    }
 }

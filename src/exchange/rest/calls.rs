@@ -55,10 +55,17 @@ pub(in crate::exchange) struct Call {
     pub weight: u32,
     /// The largest answer, in bytes.
     pub size_max: usize,
-    /// No decision rests on it: whatever it answers says nothing about the key.
+    /// No decision rests on it: what it is answered says nothing about the key and the account.
     pub is_aside: bool,
     /// Its answers tell the used weight of the address; those of some routes are wrong.
     pub tells_weight: bool,
+}
+
+impl Call {
+    /// An answer or a refusal says something about the key of the futures API.
+    pub(in crate::exchange) const fn tells_of_key(&self) -> bool {
+        matches!(self.host, Host::Futures) && !self.is_aside
+    }
 }
 
 const MIB: usize = 1024 * 1024;
@@ -117,6 +124,12 @@ pub(in crate::exchange) static POSITIONS: Call = get("/fapi/v3/positionRisk", Se
 pub(in crate::exchange) static OPEN_ORDERS: Call = get("/fapi/v1/openOrders", Security::Signed, 40);
 pub(in crate::exchange) static OPEN_ALGO_ORDERS: Call =
     get("/fapi/v1/openAlgoOrders", Security::Signed, 40);
+/// The account's fee rates of one contract. A key that may not ask for them still guards.
+pub(in crate::exchange) static COMMISSION_RATE: Call = Call {
+    size_max: 64 * 1024,
+    is_aside: true,
+    ..get("/fapi/v1/commissionRate", Security::Signed, 20)
+};
 /// Creates the account's listen key, or returns the one in force and prolongs it.
 pub(in crate::exchange) static CREATE_LISTEN_KEY: Call = Call {
     verb: Verb::Post,

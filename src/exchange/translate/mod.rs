@@ -13,6 +13,7 @@ use super::wire::{Scalar, Text};
 mod account;
 mod change;
 mod collateral;
+mod fees;
 mod intent;
 mod key;
 mod market;
@@ -26,6 +27,7 @@ pub use intent::{ParamError, order_intent};
 
 pub(super) use account::{account_config, account_truth, symbol_settings};
 pub(super) use collateral::asset_index;
+pub(super) use fees::commission_rates;
 pub(super) use key::key_permissions;
 pub(super) use market::premium_index;
 pub use market::{MarketNews, market_frame};

@@ -184,6 +184,18 @@ pub(crate) struct BracketRow<'a> {
     pub cum: Scalar<'a>,
 }
 
+/// `GET /fapi/v1/commissionRate`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CommissionRate<'a> {
+    #[serde(borrow)]
+    pub symbol: Text<'a>,
+    #[serde(borrow)]
+    pub maker_commission_rate: Scalar<'a>,
+    #[serde(borrow)]
+    pub taker_commission_rate: Scalar<'a>,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AccountConfig<'a> {

@@ -6,6 +6,7 @@
 use rust_decimal::Decimal;
 
 use super::surely::{Part, breaks_nothing, spills_less};
+use crate::guard::fees::assumptions;
 use crate::guard::policy::{LimitKey, Policy};
 use crate::guard::stress::{self, StressOutcome};
 use crate::margin::account::{Asset, AssetMode, MarginMode, PositionSide, Symbol, SymbolState};
@@ -14,7 +15,7 @@ use crate::margin::book::{Book, Unknown};
 use crate::margin::order::{OpenOrder, OrderIntent};
 use crate::margin::pool::PoolAssessment;
 use crate::margin::position::{PositionAssessment, assess_positions};
-use crate::margin::project::{Assumptions, fill};
+use crate::margin::project::fill;
 use crate::margin::shock::Held;
 use crate::mirror::view::LiveView;
 
@@ -320,14 +321,6 @@ fn observe_stress<'a>(view: &LiveView<'a>, policy: &Policy, seen: &mut Seen<'a>)
     }
 }
 
-/// What an order's fill is taken for.
-pub(super) const fn assumptions(policy: &Policy) -> Assumptions {
-    Assumptions {
-        market_slippage: policy.market_slippage,
-        taker_fee: policy.taker_fee,
-    }
-}
-
 fn observe_orders<'a>(view: &LiveView<'a>, policy: &Policy, part: Decimal, seen: &mut Seen<'a>) {
     let book = view.book();
     let sure = Part::of(part);
@@ -344,10 +337,11 @@ fn observe_orders<'a>(view: &LiveView<'a>, policy: &Policy, part: Decimal, seen:
             continue;
         };
         let pool = book.pool_of(asset);
+        let assumed = assumptions(view, policy, &order.symbol);
         let before = seen.pool(Some(pool));
         if before
             .zip(sure)
-            .is_some_and(|(pool, part)| breaks_nothing(order, state, pool, policy, part))
+            .is_some_and(|(pool, part)| breaks_nothing(order, state, pool, policy, assumed, part))
         {
             continue;
         }
@@ -357,7 +351,7 @@ fn observe_orders<'a>(view: &LiveView<'a>, policy: &Policy, part: Decimal, seen:
             strains(figures, spill, &order.symbol, policy)
         });
         let after = book.what_if(&order.symbol).and_then(|mut what_if| {
-            fill(&mut what_if, &intent_of(order), assumptions(policy))?;
+            fill(&mut what_if, &intent_of(order), assumed)?;
             let figures = what_if.assess(policy.horizon)?;
             let positions = assess_positions(&what_if, &order.symbol, policy.horizon)?;
             let spill = spill_of(positions.iter(), &figures);

@@ -18,13 +18,13 @@
 
 use rust_decimal::Decimal;
 
-use super::seen::assumptions;
 use crate::guard::policy::{LimitKey, Policy};
 use crate::margin::account::{Leg, MarginMode, Settings, Side, SymbolState};
 use crate::margin::amount::{MarkPrice, Rate};
 use crate::margin::bracket::BracketTable;
 use crate::margin::order::{OpenOrder, OrderKind};
 use crate::margin::pool::{PoolAssessment, Survival};
+use crate::margin::project::Assumptions;
 
 /// A hair less than what is permitted: rounding of quotients never decides.
 const HAIR: Decimal = Decimal::from_parts(99, 0, 0, false, 2);
@@ -88,9 +88,10 @@ pub(super) fn breaks_nothing(
     state: &SymbolState,
     pool: &PoolAssessment,
     policy: &Policy,
+    assumed: Assumptions,
     part: Part,
 ) -> bool {
-    proves(order, state, pool, policy, part).unwrap_or(false)
+    proves(order, state, pool, policy, assumed, part).unwrap_or(false)
 }
 
 /// The settings of a symbol that the bounds hold for: a joint pool counts each asset with two rates,
@@ -111,11 +112,12 @@ fn proves(
     state: &SymbolState,
     pool: &PoolAssessment,
     policy: &Policy,
+    assumed: Assumptions,
     part: Part,
 ) -> Option<bool> {
     let (settings, mark) = (covered(state, pool)?, state.mark?);
     let brackets = state.brackets.as_deref()?;
-    let added = added(order, state, brackets, mark, policy)?;
+    let added = added(order, state, brackets, mark, assumed)?;
     let limit = |key: LimitKey| policy.limit_for(key, Some(&order.symbol), None).reject;
     let horizon = policy.horizon.get();
     // The distance may shrink to the limit over the part.
@@ -150,10 +152,9 @@ fn added(
     state: &SymbolState,
     brackets: &BracketTable,
     mark: MarkPrice,
-    policy: &Policy,
+    assumed: Assumptions,
 ) -> Option<Added> {
     let mark = mark.price().get();
-    let assumed = assumptions(policy);
     let worse_by = match (order.kind, order.side) {
         (OrderKind::Limit { price }, Side::Buy) => price.get().checked_sub(mark)?,
         (OrderKind::Limit { price }, Side::Sell) => mark.checked_sub(price.get())?,

@@ -298,7 +298,7 @@ impl<'s, 'a> Search<'s, 'a> {
 /// afterwards, before, and with either part of a batch alone; the worst case; the scenarios that
 /// must be survived.
 fn costs(desk: &Desk<'_>, proposal: &Proposal) -> (u32, u32) {
-    let parts = sides_of_batch(proposal.orders());
+    let parts = parts_of_batch(proposal.orders());
     let before = match proposal.change() {
         Some(Change::PositionMargin { .. } | Change::TransferOut { .. }) => 1,
         _ => 0,
@@ -314,11 +314,16 @@ fn costs(desk: &Desk<'_>, proposal: &Proposal) -> (u32, u32) {
     (glance, verdict)
 }
 
-/// The parts of a batch that may be looked at alone: one for each side that it has.
-fn sides_of_batch(orders: &[OrderIntent]) -> u32 {
+/// The parts of a batch that may be looked at alone: one for each side that it has, and one for both
+/// without what reduces.
+fn parts_of_batch(orders: &[OrderIntent]) -> u32 {
     if orders.len() < 2 {
         return 0;
     }
-    let has = |side: Side| u32::from(orders.iter().any(|order| order.side == side));
-    has(Side::Buy).saturating_add(has(Side::Sell))
+    let has = |side: Side| orders.iter().any(|order| order.side == side);
+    match (has(Side::Buy), has(Side::Sell)) {
+        (true, true) if orders.len() > 2 => 3,
+        (true, true) => 2,
+        _ => 1,
+    }
 }

@@ -91,7 +91,7 @@ fn largest_at_exchange(desk: &Desk<'_>, intent: &OrderIntent) -> Option<Quantity
         quantity: quantities.quantity(quantities.least()),
         ..intent.clone()
     };
-    let filled = fill(&mut base.clone(), &least, desk.assumptions()).ok()?;
+    let filled = fill(&mut base.clone(), &least, desk.assumptions(&least.symbol)).ok()?;
     let shared = base.available_balance().ok()?;
     let available = match state.settings?.margin_mode {
         MarginMode::Crossed => shared,

@@ -24,6 +24,7 @@ pub(in crate::guard) enum When {
     AfterChange,
     OnlyBuys,
     OnlySells,
+    OnlyAdding,
     Now,
 }
 
@@ -36,6 +37,7 @@ impl When {
             Self::AfterChange => "After this change",
             Self::OnlyBuys => "If only the buys that add fill,",
             Self::OnlySells => "If only the sells that add fill,",
+            Self::OnlyAdding => "If only the orders that add fill,",
             Self::Now => "As the account stands,",
         }
     }
@@ -252,19 +254,23 @@ fn effective_leverage(case: &AccountCase<'_>) -> Option<Finding> {
     )
 }
 
-/// The pool's distance with every resting and opening conditional order filled.
+/// The pool's distance with every resting and opening conditional order filled, or with a leg of a
+/// hedge gone, whichever is worse.
 pub(in crate::guard) fn worst_case(case: &AccountCase<'_>, worst: &WorstCase) -> Option<Finding> {
-    if worst.orders == 0 {
+    if worst.orders == 0 && worst.leg_removed.is_none() {
         return None;
     }
     let distance = worst.pool.survival.distance()?.get();
     let broken = case.limits.judge(LimitKey::WorstCase, distance)?;
-    let orders = words::orders_fill(worst.orders);
+    let cause = match &worst.leg_removed {
+        Some((symbol, side)) => words::leg_goes(symbol, *side),
+        None => words::orders_fill(worst.orders),
+    };
     let positions = words::crossed_positions(&worst.pool);
     let limit = words::limit_percent(broken.limit);
     let message = match words::nearest_end(&worst.pool) {
-        None => format!("If {orders}, that liquidates {positions} at once."),
-        Some(end) => format!("If {orders}, {end} liquidates {positions}; your limit is {limit}."),
+        None => format!("If {cause}, that liquidates {positions} at once."),
+        Some(end) => format!("If {cause}, {end} liquidates {positions}; your limit is {limit}."),
     };
     Some(
         case.limits

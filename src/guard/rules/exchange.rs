@@ -6,26 +6,40 @@
 use rust_decimal::Decimal;
 
 use super::OrderCase;
-use crate::guard::verdict::{Code, Finding};
+use crate::guard::verdict::{Code, Finding, Level};
 use crate::guard::words;
 use crate::margin::account::{Lot, MarginMode, PositionMode, PositionSide, Rules, Side};
 use crate::margin::amount::{Price, Quantity, Rate, exact_mul, exact_sub};
 use crate::margin::cost::position_cap;
 use crate::margin::order::OrderKind;
 
-/// What the exchange itself would answer with an error, checked in the order it is documented.
+/// What the exchange itself would answer with an error, checked in the order it is documented. What it
+/// says only when a conditional order fires is a warning: the order can be placed, and the account
+/// may be another one until then.
 ///
-/// Source: binance-api §4.2 (filters), §8 (codes), §9.2 (modes), margin-math §14.
+/// Source: binance-api §4.2 (filters), §8 (codes), §9.2 (modes), margin-math §4.7, §14.
 pub(super) fn exchange_would_refuse(case: &OrderCase<'_>) -> Option<Finding> {
     let refusal = status_refusal(case)
         .or_else(|| mode_refusal(case))
         .or_else(|| price_refusal(case))
         .map(Refusal::from)
-        .or_else(|| quantity_refusal(case))
-        .or_else(|| margin_refusal(case))?;
-    let message = format!("The exchange would refuse this order: {}.", refusal.words);
+        .or_else(|| quantity_refusal(case));
+    let (level, refusal) = match refusal {
+        Some(refusal) => (Level::Reject, refusal),
+        None if case.intent.kind.is_conditional() => (Level::Warn, refusal_when_it_fires(case)?),
+        None => (Level::Reject, margin_refusal(case)?),
+    };
+    let message = match level {
+        Level::Reject => format!("The exchange would refuse this order: {}.", refusal.words),
+        Level::Warn => format!(
+            "The exchange takes this order now and would refuse it {}: {}.",
+            when_it_fires(case),
+            refusal.words
+        ),
+    };
     let (value, limit) = refusal.measured.unzip();
     Some(Finding {
+        level,
         value,
         limit,
         ..case.plain(Code::ExchangeWouldRefuse, message)
@@ -142,7 +156,8 @@ fn quantity_refusal(case: &OrderCase<'_>) -> Option<Refusal> {
         return Some(format!("quantity {quantity} is below the smallest one (-4004)").into());
     }
     if let Some(max) = lot.max.filter(|max| quantity > *max) {
-        case.limits.strained_by(quantity.get(), max.get());
+        case.limits
+            .strained_by(Level::Reject, quantity.get(), max.get());
         let words = format!("quantity {quantity} is above the largest one (-4005)");
         return Some(Refusal::measured(words, quantity.get(), max.get()));
     }
@@ -192,16 +207,34 @@ fn is_multiple(value: Decimal, base: Decimal, step: Decimal) -> bool {
         .is_some_and(|rest| rest.is_zero())
 }
 
-/// Cost above what is available, or beyond the position cap. Conditional orders are not checked
-/// by the exchange until they fire.
+/// Cost above what is available, or beyond the position cap, when a conditional order fires. What
+/// adds nothing then is not asked.
+fn refusal_when_it_fires(case: &OrderCase<'_>) -> Option<Refusal> {
+    case.increases().then(|| margin_refusal(case))?
+}
+
+fn when_it_fires(case: &OrderCase<'_>) -> String {
+    match case.intent.kind.trigger_price() {
+        Some(trigger) => format!("when it fires at {trigger}"),
+        None => "when it fires".to_owned(),
+    }
+}
+
+/// Cost above what is available, or beyond the position cap.
 fn margin_refusal(case: &OrderCase<'_>) -> Option<Refusal> {
     let cost = case.cost?;
+    let is_conditional = case.intent.kind.is_conditional();
+    let level = if is_conditional {
+        Level::Warn
+    } else {
+        Level::Reject
+    };
     if !case.intent.only_reduces()
         && let Some(most) = position_cap(case.state)
         && case.increases()
     {
         case.limits
-            .strained_by(cost.present_notional.get(), most.get());
+            .strained_by(level, cost.present_notional.get(), most.get());
         if cost.present_notional > most {
             let words = format!(
                 "positions and orders would come to {}, and at {}x the exchange permits {most} \
@@ -217,15 +250,22 @@ fn margin_refusal(case: &OrderCase<'_>) -> Option<Refusal> {
         MarginMode::Crossed => case.available,
         MarginMode::Isolated => case.available.min(case.cross_wallet_balance).floored(),
     };
-    case.limits.strained_by(cost.cost.get(), available.get());
+    case.limits
+        .strained_by(level, cost.cost.get(), available.get());
     (cost.cost > available).then(|| {
-        let words = format!(
-            "it costs {}, counted at {} ({}), and {} is available (-2019)",
-            words::money(cost.cost),
+        let (cost_words, available_words) = (words::money(cost.cost), words::money(available));
+        let counted = format!(
+            "counted at {} ({})",
             cost.assumed.price.get().normalize(),
-            words::assumed_from(cost.assumed.from),
-            words::money(available)
+            words::assumed_from(cost.assumed.from)
         );
+        let words = if is_conditional {
+            format!(
+                "it costs {cost_words} there, {counted}, and {available_words} would be available (-2019)"
+            )
+        } else {
+            format!("it costs {cost_words}, {counted}, and {available_words} is available (-2019)")
+        };
         Refusal::measured(words, cost.cost.get(), available.get())
     })
 }

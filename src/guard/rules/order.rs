@@ -8,10 +8,10 @@ use rust_decimal::Decimal;
 use super::exchange::exchange_would_refuse;
 use super::{Limits, plain};
 use crate::guard::policy::LimitKey;
-use crate::guard::verdict::{Code, Finding};
+use crate::guard::verdict::{Code, Finding, Level, OrderDanger};
 use crate::guard::words::{self, Careful};
 use crate::margin::account::{MarginMode, PositionMode, Rules, Settings, Side, SymbolState};
-use crate::margin::amount::{Amount, MarkPrice, Notional, exact_sub, quotient};
+use crate::margin::amount::{Amount, MarkPrice, Notional, Price, exact_sub, quotient};
 use crate::margin::cost::OrderCost;
 use crate::margin::order::OrderIntent;
 use crate::margin::project::{ExposureChange, Fill};
@@ -27,8 +27,9 @@ pub(in crate::guard) struct OrderCase<'a> {
     pub settings: Settings,
     pub mark: MarkPrice,
     pub fill: Fill,
+    /// What the exchange asks for it: at once, or when it fires; `None` for conditional exits.
     pub cost: Option<OrderCost>,
-    /// What new orders can use, promises and earlier orders of the batch counted.
+    /// What new orders can use when that is asked, promises and earlier orders of the batch counted.
     pub available: Amount,
     pub cross_wallet_balance: Amount,
     /// The symbol's largest leg afterwards, absolute.
@@ -54,6 +55,36 @@ impl OrderCase<'_> {
 
     pub(super) fn increases(&self) -> bool {
         self.fill.exposure == ExposureChange::Increases
+    }
+}
+
+/// A stop that comes too late for the position it closes: the worst case is what becomes of that. It is
+/// no more than a warning, and the level of an exit.
+///
+/// Source: margin-math §13 (a stop beyond the liquidation price never fires).
+pub(in crate::guard) fn stop_too_late(
+    intent: &OrderIntent,
+    (danger, end): (OrderDanger, Price),
+) -> Finding {
+    let at = intent
+        .kind
+        .trigger_price()
+        .map_or_else(String::new, |trigger| format!(" at {trigger}"));
+    let end = words::price(end);
+    let symbol = &intent.symbol;
+    let message = match danger {
+        OrderDanger::NearLiquidation => format!(
+            "This order fires{at}, within fee and slippage of {end}, where the exchange liquidates \
+             the {symbol} position it closes: it may fill too late."
+        ),
+        OrderDanger::BeyondLiquidation | OrderDanger::MayBeOvertaken => format!(
+            "This order fires{at}, beyond {end}, where the exchange has liquidated the {symbol} \
+             position it closes: it saves nothing."
+        ),
+    };
+    Finding {
+        level: Level::Warn,
+        ..plain(Code::WorstCase, Some(symbol), message)
     }
 }
 
