@@ -19,9 +19,9 @@ use crate::margin::account::{Asset, AssetMode, PositionMode, Settings, Symbol};
 use crate::mirror::Mirror;
 use crate::mirror::view::{LiveView, Needs, NotReady};
 
-/// Positions and orders are looked at this often, in milliseconds.
-const POSITIONS_MS: i64 = 1_000;
-const ORDERS_MS: i64 = 5_000;
+/// Positions and orders are looked at this often, in milliseconds: a breach is told within two seconds
+/// of its mark.
+const WHOLE_MS: i64 = 1_000;
 
 /// Before the account was seen for the first time, being blind is a start and no alarm for so long.
 const START_MS: i64 = 30_000;
@@ -47,8 +47,7 @@ pub struct Alarms {
     blind_since: Option<Now>,
     was_live: bool,
     account_changed: bool,
-    positions_seen: Option<Now>,
-    orders_seen: Option<Now>,
+    whole_seen: Option<Now>,
 }
 
 impl Alarms {
@@ -65,8 +64,7 @@ impl Alarms {
             blind_since: None,
             was_live: false,
             account_changed: true,
-            positions_seen: None,
-            orders_seen: None,
+            whole_seen: None,
         }
     }
 
@@ -134,17 +132,11 @@ impl Alarms {
 
     /// How deep the next look has to be.
     fn depth(&mut self, now: Now) -> Depth {
-        let due = |seen: Option<Now>, every_ms: i64| {
-            seen.is_none_or(|seen| now.since_ms(seen) >= every_ms)
-        };
         let changed = std::mem::take(&mut self.account_changed);
-        if changed || due(self.orders_seen, ORDERS_MS) {
-            self.orders_seen = Some(now);
-            self.positions_seen = Some(now);
+        let due = |seen: Now| now.since_ms(seen) >= WHOLE_MS;
+        if changed || self.whole_seen.is_none_or(due) {
+            self.whole_seen = Some(now);
             Depth::Orders
-        } else if due(self.positions_seen, POSITIONS_MS) {
-            self.positions_seen = Some(now);
-            Depth::Positions
         } else {
             Depth::Pools
         }
