@@ -297,7 +297,13 @@ impl Mirror {
     /// What came with the last mark of a symbol.
     #[must_use]
     pub fn mark_meta(&self, symbol: &str) -> Option<&marks::MarkMeta> {
-        self.marks.meta(self.book.id(symbol)?)
+        self.mark_meta_at(self.book.id(symbol)?)
+    }
+
+    /// The same at a place in the book.
+    #[must_use]
+    pub fn mark_meta_at(&self, id: SymbolId) -> Option<&marks::MarkMeta> {
+        self.marks.meta(id)
     }
 
     /// What the last whole read found.

@@ -39,13 +39,14 @@ struct Raised {
     sweep: u64,
     is_event: bool,
     last_event: Now,
+    /// Its value was good for long enough.
+    is_over: bool,
 }
 
 /// What a further value means for a raised alarm.
 enum Next {
     Nothing,
     Tell(Change),
-    Over,
 }
 
 /// What a value reaches, and what it keeps up: severity and level.
@@ -66,6 +67,7 @@ impl Raised {
             sweep,
             is_event: false,
             last_event: now,
+            is_over: false,
         }
     }
 
@@ -102,7 +104,11 @@ impl Raised {
         }
         self.better_since = None;
         match at.kept {
-            None => Next::Over,
+            // Told with all that is over, whether it was looked at or not.
+            None => {
+                self.is_over = true;
+                Next::Nothing
+            }
             Some((severity, _)) => {
                 self.severity = severity;
                 Next::Tell(Change::Lower)
@@ -211,7 +217,6 @@ impl Board {
         };
         match change {
             Next::Nothing => {}
-            Next::Over => self.clear(&key),
             Next::Tell(change) => {
                 let limit = at.reached.or(at.kept).map(|(_, limit)| limit);
                 self.tell(key, change, Some(value), limit, text(), now);
@@ -220,7 +225,7 @@ impl Board {
     }
 
     /// Something of this rule is raised.
-    fn holds(&self, rule: Rule) -> bool {
+    pub(super) fn holds(&self, rule: Rule) -> bool {
         let any = self.raised.range(Key::plain(rule)..).next();
         any.is_some_and(|(key, _)| key.rule == rule)
     }
@@ -303,6 +308,10 @@ impl Board {
     pub(super) fn end(&mut self, depth: Option<Depth>, now: Now) {
         let mut over = Vec::new();
         for (key, raised) in &mut self.raised {
+            if raised.is_over {
+                over.push(key.clone());
+                continue;
+            }
             let hold_ms = self.table.get(key.rule).hold_ms;
             let good_since = if raised.is_event {
                 raised.last_event

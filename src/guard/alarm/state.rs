@@ -16,6 +16,7 @@ use crate::clock::Now;
 use crate::guard::Context;
 use crate::guard::policy::{LimitKey, Policy};
 use crate::margin::account::{Asset, AssetMode, PositionMode, Settings, Symbol};
+use crate::margin::pool::SymbolId;
 use crate::mirror::Mirror;
 use crate::mirror::view::{LiveView, Needs, NotReady};
 
@@ -30,6 +31,8 @@ const START_MS: i64 = 30_000;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Known {
     pub(super) modes: Option<(PositionMode, AssetMode)>,
+    /// The book's count of changes then.
+    pub(super) changes: Option<u64>,
     /// By the symbol's place in the book.
     pub(super) settings: Vec<Option<Settings>>,
 }
@@ -42,8 +45,10 @@ pub struct Alarms {
     /// Levels of symbols that have limits of their own.
     pub(super) own: BTreeMap<(Rule, Symbol), Setting>,
     pub(super) headroom: BTreeMap<Asset, Trend>,
-    pub(super) marks: BTreeMap<Symbol, Trend>,
+    pub(super) marks: BTreeMap<SymbolId, Trend>,
     pub(super) known: Known,
+    /// What surely changes nothing is not looked at.
+    pub(super) spares: bool,
     blind_since: Option<Now>,
     was_live: bool,
     account_changed: bool,
@@ -61,10 +66,20 @@ impl Alarms {
             headroom: BTreeMap::new(),
             marks: BTreeMap::new(),
             known: Known::default(),
+            spares: true,
             blind_since: None,
             was_live: false,
             account_changed: true,
             whole_seen: None,
+        }
+    }
+
+    /// The same, but everything is looked at and computed each time: what tests hold the other against.
+    #[must_use]
+    pub fn thorough(given: AlarmPolicy, policy: &Policy) -> Self {
+        Self {
+            spares: false,
+            ..Self::new(given, policy)
         }
     }
 
@@ -117,16 +132,33 @@ impl Alarms {
         }
     }
 
-    /// From where on anything is told, at the strictest levels of any symbol.
+    /// From where on anything is told, at the strictest levels of any symbol: where an alarm of the rule
+    /// is up, from where it stays up.
     #[must_use]
     pub fn floors(&self) -> Floors {
+        if !self.spares {
+            return Floors {
+                part: Some(Decimal::ZERO),
+                spill: Some(Decimal::ZERO),
+                spares: false,
+            };
+        }
+        let least = |rule: Rule, setting: &Setting| {
+            if self.board.holds(rule) {
+                setting.least()
+            } else {
+                setting.least_raised()
+            }
+        };
         let own = self.own.iter();
         let own = own.filter(|((rule, _), _)| *rule == Rule::Spill);
         let spill = own.map(|(_, setting)| setting);
         let spill = spill.chain([self.board.table.get(Rule::Spill)]);
+        let part = self.board.table.get(Rule::OrderWouldBreak);
         Floors {
-            part: self.board.table.get(Rule::OrderWouldBreak).least(),
-            spill: spill.filter_map(Setting::least).min(),
+            part: least(Rule::OrderWouldBreak, part),
+            spill: spill.filter_map(|one| least(Rule::Spill, one)).min(),
+            spares: true,
         }
     }
 
