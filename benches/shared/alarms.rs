@@ -140,6 +140,10 @@ fn near() -> Policy {
         reject: Some(rust_decimal::Decimal::new(reject, 5)),
     };
     policy.limits.set(LimitKey::Spill, limit(SPILL, 40_000));
+    // A fifth of 24,000 and of 2,400 more, of 25,000: 0.211.
+    let mut at_risk = limit(35_000, 21_600);
+    at_risk.warn = None;
+    policy.limits.set(LimitKey::WalletAtRisk, at_risk);
     policy
 }
 

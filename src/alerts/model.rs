@@ -6,6 +6,7 @@
 //! Every time is in milliseconds since 1970 as the wall clock stood when the daemon started, carried
 //! on by the boot clock: it outlives a restart and no step of the wall clock moves it.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -99,7 +100,7 @@ impl Alert {
             rule: alarm.key.rule.name().to_owned(),
             pool: alarm.key.pool.as_ref().map(ToString::to_string),
             symbol: alarm.key.symbol.as_ref().map(ToString::to_string),
-            part: alarm.key.part.clone(),
+            part: alarm.key.part.clone().map(Cow::into_owned),
             severity: String::new(),
             is_event: alarm.is_event,
             since_ms: at_ms,

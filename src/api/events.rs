@@ -136,12 +136,13 @@ impl Hub {
             self.skip();
             return;
         }
-        let data = data();
-        let mut ring = self.ring();
-        let id = ring.next_id;
-        let Some(frame) = frame(Some(id), kind, &data) else {
+        // Made before the ring is held: an alert of many lines must not make a verdict wait.
+        let Some(frame) = unnumbered(kind, &data()) else {
             return;
         };
+        let mut ring = self.ring();
+        let id = ring.next_id;
+        let frame = numbered(frame, Some(id));
         ring.next_id = id.saturating_add(1);
         if ring.frames.len() == RING_EVENTS_MAX {
             ring.frames.pop_front();
@@ -221,7 +222,8 @@ impl Subscription {
             let missed =
                 (ring.complete_from <= self.next).then(|| oldest.saturating_sub(self.next));
             self.next = oldest;
-            return frame(None, EventKind::Lagged, &LaggedEvent { missed });
+            let lagged = unnumbered(EventKind::Lagged, &LaggedEvent { missed })?;
+            return Some(numbered(lagged, None));
         }
         let skip = usize::try_from(self.next.saturating_sub(oldest)).unwrap_or(usize::MAX);
         let mut fresh = ring.frames.iter().skip(skip);
@@ -249,20 +251,38 @@ impl Drop for Subscription {
 /// Room that most events fit into, in bytes.
 const FRAME_BYTES: usize = 1_024;
 
-/// One server-sent event: JSON on one line needs no further framing.
-fn frame<T: Serialize>(id: Option<u64>, kind: EventKind, data: &T) -> Option<Bytes> {
+/// Room for the line with the number in front of a frame.
+const NUMBER_BYTES: usize = 4 + 20 + 1;
+
+/// One server-sent event that has no number yet: JSON on one line needs no further framing.
+fn unnumbered<T: Serialize>(kind: EventKind, data: &T) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(FRAME_BYTES);
-    if let Some(id) = id {
-        bytes.extend_from_slice(b"id: ");
-        bytes.extend_from_slice(itoa::Buffer::new().format(id).as_bytes());
-        bytes.push(b'\n');
-    }
+    bytes.resize(NUMBER_BYTES, b'\n');
     bytes.extend_from_slice(b"event: ");
     bytes.extend_from_slice(kind.name().as_bytes());
     bytes.extend_from_slice(b"\ndata: ");
     serde_json::to_writer(&mut bytes, data).ok()?;
     bytes.extend_from_slice(b"\n\n");
-    Some(bytes.into())
+    Some(bytes)
+}
+
+/// Puts the number in front, if there is one.
+fn numbered(mut bytes: Vec<u8>, id: Option<u64>) -> Bytes {
+    let mut start = NUMBER_BYTES;
+    if let Some(id) = id {
+        let mut digits = itoa::Buffer::new();
+        let digits = digits.format(id).as_bytes();
+        // Before the line end that stands there already.
+        let line = b"id: ".iter().chain(digits).rev();
+        start = start.saturating_sub(1);
+        for byte in line {
+            start = start.saturating_sub(1);
+            if let Some(place) = bytes.get_mut(start) {
+                *place = *byte;
+            }
+        }
+    }
+    Bytes::from(bytes).slice(start..)
 }
 
 /// The spine's audience at this door.

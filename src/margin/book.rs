@@ -196,6 +196,12 @@ impl Book {
         })
     }
 
+    /// How many symbols hold or order something.
+    #[must_use]
+    pub fn busy_len(&self) -> usize {
+        self.busy.len()
+    }
+
     /// The margin assets, by name: each is a pool of its own in single-asset mode.
     pub fn assets(&self) -> impl Iterator<Item = &Asset> {
         self.pools.keys()

@@ -333,6 +333,7 @@ fn no_order_that_would_break_a_limit_is_left_untried() {
     let floors = |part| Floors {
         part: Some(part),
         spill: Some(Decimal::ZERO),
+        spill_is_up: false,
         spares: part > Decimal::ZERO,
     };
     let (mut tried, mut near, mut spared) = (0, 0, 0);
@@ -386,6 +387,7 @@ fn no_position_that_spills_as_much_as_its_level_is_left_unassessed() {
             let floors = Floors {
                 part: None,
                 spill: Some(spill),
+                spill_is_up: seed % 2 == 0,
                 spares: spill > Decimal::ZERO,
             };
             observe(&view, &policy, Depth::Positions, floors)

@@ -153,6 +153,9 @@ fn happenings() -> impl Strategy<Value = Vec<Happening>> {
 }
 
 proptest! {
+    // Each lets eighty seconds pass in steps of a twentieth.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     /// No alert that is new, or more urgent than before, waits longer than the gathering takes, and
     /// there are no more messages than gatherings.
     #[test]

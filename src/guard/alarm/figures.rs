@@ -92,6 +92,7 @@ impl Alarms {
     }
 
     pub(super) fn judge_positions(&mut self, seen: &Seen<'_>, now: Now) {
+        let mut still = self.still();
         for position in &seen.positions {
             let pool = seen.pool(position.pool);
             if let Some(figures) = &position.isolated {
@@ -100,7 +101,10 @@ impl Alarms {
                 self.judge_spill(position, spill, pool, now);
             }
             self.judge_funding(position, pool, now);
-            self.judge_jump(position, now);
+            self.judge_jump(position, still, now);
+            if self.board.holds(Rule::MarkJump) {
+                still = None;
+            }
         }
         for (symbol, pool) in &seen.crossed {
             let reading = Reading {
@@ -200,22 +204,30 @@ impl Alarms {
         self.board.take(reading, now);
     }
 
-    fn judge_jump(&mut self, position: &SeenPosition<'_>, now: Now) {
+    /// How far a mark may have moved without anything to tell, as a fraction: most stand near where they
+    /// stood, and a quotient is made for the others alone. `None`: each is looked at.
+    fn still(&self) -> Option<Decimal> {
+        if !self.spares || self.board.holds(Rule::MarkJump) {
+            return None;
+        }
+        match self.board.table.get(Rule::MarkJump).least_raised() {
+            None => Some(Decimal::MAX),
+            Some(least) => least.checked_mul(HAIR),
+        }
+    }
+
+    fn judge_jump(&mut self, position: &SeenPosition<'_>, still: Option<Decimal>, now: Now) {
         let mark = position.mark.price();
         let trend = self.marks.entry(position.id).or_default();
         let oldest = trend.oldest(now);
         trend.take(mark.get(), now);
         let Some((before, _)) = oldest else { return };
-        // Most marks stand near where they stood: a quotient is made for those that do not.
-        if self.spares && !self.board.holds(Rule::MarkJump) {
-            let least = self.board.table.get(Rule::MarkJump).least_raised();
-            let still = |least: Decimal| {
-                let most = before.abs().checked_mul(least)?.checked_mul(HAIR)?;
-                Some(mark.get().checked_sub(before)?.abs() < most)
-            };
-            if least.is_none_or(|least| still(least).unwrap_or(false)) {
-                return;
-            }
+        let is_still = |part: Decimal| {
+            let most = before.abs().checked_mul(part)?;
+            Some(mark.get().checked_sub(before)?.abs() < most)
+        };
+        if still.is_some_and(|part| is_still(part).unwrap_or(false)) {
+            return;
         }
         let moved = crate::margin::amount::exact_sub(mark.get(), before)
             .and_then(|by| quotient(by, before));
@@ -244,7 +256,7 @@ impl Alarms {
             let reading = Reading {
                 rule: Rule::Stress,
                 value: one.margin_ratio,
-                key: || Key::of_pool(Rule::Stress, one.pool).with_part(one.outcome.name.as_str()),
+                key: || Key::of_pool(Rule::Stress, one.pool).with_part(one.outcome.name.clone()),
                 text: || words::stress(one),
             };
             self.board.take_at(&setting, reading, now);

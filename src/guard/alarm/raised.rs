@@ -139,6 +139,8 @@ impl Raised {
 pub(super) struct Board {
     pub(super) table: Table,
     raised: BTreeMap<Key, Raised>,
+    /// How many are raised, by the rule's place: asked for with every value.
+    up: [usize; Rule::ALL.len()],
     sweep: u64,
     told: Vec<Transition>,
 }
@@ -148,6 +150,7 @@ impl Board {
         Self {
             table,
             raised: BTreeMap::new(),
+            up: [0; Rule::ALL.len()],
             sweep: 0,
             told: Vec::new(),
         }
@@ -211,7 +214,7 @@ impl Board {
                     return;
                 };
                 let raised = Raised::new(severity, Some(value), sweep, now);
-                self.raised.insert(key.clone(), raised);
+                self.raise(key.clone(), raised);
                 Next::Tell(Change::New)
             }
         };
@@ -226,8 +229,14 @@ impl Board {
 
     /// Something of this rule is raised.
     pub(super) fn holds(&self, rule: Rule) -> bool {
-        let any = self.raised.range(Key::plain(rule)..).next();
-        any.is_some_and(|(key, _)| key.rule == rule)
+        self.up.get(rule.index()).is_some_and(|up| *up > 0)
+    }
+
+    fn raise(&mut self, key: Key, raised: Raised) {
+        if let Some(up) = self.up.get_mut(key.rule.index()) {
+            *up = up.saturating_add(1);
+        }
+        self.raised.insert(key, raised);
     }
 
     fn tell(
@@ -278,7 +287,7 @@ impl Board {
                     is_event: true,
                     ..Raised::new(severity, None, self.sweep, now)
                 };
-                self.raised.insert(key.clone(), raised);
+                self.raise(key.clone(), raised);
                 Change::New
             }
         };
@@ -296,6 +305,9 @@ impl Board {
 
     fn clear(&mut self, key: &Key) {
         if let Some(raised) = self.raised.remove(key) {
+            if let Some(up) = self.up.get_mut(key.rule.index()) {
+                *up = up.saturating_sub(1);
+            }
             self.told.push(Transition::Cleared {
                 key: key.clone(),
                 since: raised.since,

@@ -61,7 +61,7 @@ pub struct SeenPosition<'a> {
     /// What a crossed one draws from its pool; `None` when that is surely less than anybody is told of.
     pub spill: Option<SeenSpill>,
     /// The figures of an isolated one.
-    pub isolated: Option<PositionAssessment>,
+    pub isolated: Option<Box<PositionAssessment>>,
     /// What it pays at the next funding, if that is near.
     pub funding: Option<Funding>,
 }
@@ -156,6 +156,8 @@ pub struct Floors {
     pub part: Option<Decimal>,
     /// Of a position: its spill as a fraction of the pool; `None`: no spill is told.
     pub spill: Option<Decimal>,
+    /// An alarm about a spill is up: more of them than not are near their level, and exact figures come first.
+    pub spill_is_up: bool,
     /// What is proved to be of no account is not computed; else everything is, in full.
     pub spares: bool,
 }
@@ -212,6 +214,7 @@ fn observe_positions<'a>(
 ) {
     let book = view.book();
     let clock_ms = view.mirror().exchange_now_ms(view.now());
+    seen.positions.reserve(book.busy_len());
     for (id, symbol, state) in book.busy() {
         let pool = state.margin_asset.as_ref();
         let pool = pool.map(|asset| book.pool_of(asset));
@@ -273,7 +276,9 @@ fn observe_positions<'a>(
             };
             match figures.margin_mode {
                 MarginMode::Crossed => see(side, mark, Some(notional), Some(spill), None),
-                MarginMode::Isolated => see(side, mark, Some(notional), None, Some(figures)),
+                MarginMode::Isolated => {
+                    see(side, mark, Some(notional), None, Some(Box::new(figures)));
+                }
             }
         }
     }
@@ -393,7 +398,8 @@ fn observe_orders<'a>(
         .orders()
         .iter()
         .filter(|order| !order.only_reduces());
-    for order in adding.take(ORDERS_MAX) {
+    let mut tried = 0_usize;
+    for order in adding {
         let Some(state) = book.state(order.symbol.as_str()) else {
             continue;
         };
@@ -413,6 +419,11 @@ fn observe_orders<'a>(
                 continue;
             }
         }
+        // Those that surely break nothing do not count.
+        if tried == ORDERS_MAX {
+            break;
+        }
+        tried = tried.saturating_add(1);
         // A pool that holds nothing strains nothing yet.
         let before = before.map_or_else(Vec::new, |figures| {
             let what_if = book.what_if(&order.symbol);

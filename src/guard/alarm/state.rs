@@ -140,6 +140,7 @@ impl Alarms {
             return Floors {
                 part: Some(Decimal::ZERO),
                 spill: Some(Decimal::ZERO),
+                spill_is_up: false,
                 spares: false,
             };
         }
@@ -158,6 +159,7 @@ impl Alarms {
         Floors {
             part: least(Rule::OrderWouldBreak, part),
             spill: spill.filter_map(|one| least(Rule::Spill, one)).min(),
+            spill_is_up: self.board.holds(Rule::Spill),
             spares: true,
         }
     }
