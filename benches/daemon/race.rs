@@ -69,15 +69,22 @@ fn entered<'l, 'a>(lanes: &'l mut [Lane<'a>]) -> Vec<&'l mut Lane<'a>> {
         .collect()
 }
 
-pub(crate) fn lap(course: &Course<'_>, lane: &mut Lane<'_>) -> Percentiles {
-    let mut times: Vec<f64> = (0..course.calls)
-        .map(|_| {
-            if !course.gap.is_zero() {
-                std::thread::sleep(course.gap);
-            }
-            (lane.once)().as_nanos() as f64
-        })
-        .collect();
+fn lap(course: &Course<'_>, lane: &mut Lane<'_>) -> Percentiles {
+    percentiles(times_of(course, lane))
+}
+
+/// What each call of one lane took, in nanoseconds.
+pub(crate) fn times_of(course: &Course<'_>, lane: &mut Lane<'_>) -> Vec<f64> {
+    let once = |_| {
+        if !course.gap.is_zero() {
+            std::thread::sleep(course.gap);
+        }
+        (lane.once)().as_nanos() as f64
+    };
+    (0..course.calls).map(once).collect()
+}
+
+pub(crate) fn percentiles(mut times: Vec<f64>) -> Percentiles {
     times.sort_by(f64::total_cmp);
     [at(&times, 50), at(&times, 99)]
 }

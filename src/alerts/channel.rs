@@ -1,7 +1,7 @@
 //! One channel: its queue, its pace, its retries, and how it fares.
 //!
-//! Owns: what is told to it, when it is tried again, what is given up, and the state that `status`
-//! shows.
+//! Owns: what is told to it, what of that is told in one message, what is given up, and the state
+//! that `status` shows.
 //! Must not know: other channels. A dead one fills its own queue and nothing else.
 
 use std::collections::VecDeque;
@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 
 use super::matcher::Matcher;
 use super::model::{Message, Occasion};
+use super::pace::{Backoff, Pace};
 use super::render::for_channel;
 use super::send::{Outcome, Target};
 use crate::clock::Clock;
@@ -20,12 +21,6 @@ use crate::guard::alarm::Severity;
 
 /// Most messages that wait; the oldest is given up for the newest.
 pub const QUEUE_MAX: usize = 64;
-
-/// Pauses between attempts: doubling from the first to the last.
-const BACKOFF_MS: (i64, i64) = (1_000, 60_000);
-
-/// The longest pause a service may ask for.
-const RETRY_AFTER_MS_MAX: i64 = 5 * 60_000;
 
 /// A message that could not be delivered for so long is given up: a newer one says more.
 const GIVE_UP_MS: i64 = 60 * 60_000;
@@ -85,9 +80,26 @@ struct Queue {
 }
 
 impl Queue {
-    /// The next message, which is being delivered from now on.
+    /// How urgent the most urgent message is that waits.
+    fn severity(&self) -> Option<Severity> {
+        self.waiting.iter().map(Message::severity).max()
+    }
+
+    /// The most urgent message, which is being delivered from now on. What waits beside it and may be
+    /// told together with it leaves in the same message: a channel that is slow, or was away, says
+    /// everything at once and not one old thing after the other.
     fn begin(&mut self) -> Option<Message> {
-        self.current = self.waiting.pop_front();
+        let severity = self.severity()?;
+        let mut waiting = self.waiting.iter();
+        let first = waiting.position(|message| message.severity() == severity)?;
+        self.current = if self.waiting.get(first)?.can_join() {
+            let waiting = std::mem::take(&mut self.waiting).into_iter();
+            let (joined, rest): (Vec<_>, Vec<_>) = waiting.partition(Message::can_join);
+            self.waiting = rest.into();
+            Message::join(joined)
+        } else {
+            self.waiting.remove(first)
+        };
         self.current.clone()
     }
 
@@ -235,23 +247,50 @@ struct Worker {
 impl Worker {
     async fn run(mut self) {
         loop {
+            self.until_one_may_go().await;
             let next = locked(&self.shared.queue).begin();
-            match next {
-                Some(message) => {
-                    self.deliver(message).await;
-                    locked(&self.shared.queue).current = None;
-                }
-                None => self.shared.filled.notified().await,
+            if let Some(message) = next {
+                self.deliver(message).await;
+                locked(&self.shared.queue).current = None;
             }
         }
+    }
+
+    /// Waits until there is a message and the pace permits it; what comes meanwhile may be more urgent.
+    async fn until_one_may_go(&mut self) {
+        loop {
+            let severity = locked(&self.shared.queue).severity();
+            let Some(severity) = severity else {
+                self.shared.filled.notified().await;
+                continue;
+            };
+            let wait_ms = self.wait_ms(severity);
+            if wait_ms == 0 {
+                return;
+            }
+            tokio::select! {
+                biased;
+                () = self.shared.filled.notified() => {}
+                () = tokio::time::sleep(millis(wait_ms)) => {}
+            }
+        }
+    }
+
+    fn wait_ms(&mut self, severity: Severity) -> i64 {
+        let is_critical = severity == Severity::Critical;
+        let now_ms = self.clock.now().boot_ms();
+        self.pace.wait_ms(is_critical, now_ms)
     }
 
     async fn deliver(&mut self, message: Message) {
         let began = self.clock.now();
         let mut backoff = Backoff::new();
         loop {
-            let wait_ms = self.pace.wait_ms(self.clock.now().boot_ms());
-            tokio::time::sleep(millis(wait_ms)).await;
+            let wait_ms = self.wait_ms(message.severity());
+            if wait_ms > 0 {
+                tokio::time::sleep(millis(wait_ms)).await;
+            }
+            self.pace.take();
             match self.target.send(&message, &self.zone).await {
                 Outcome::Delivered => return self.note(Ok(())),
                 Outcome::Refused(why) => return self.note(Err(why)),
@@ -294,88 +333,4 @@ impl Worker {
 
 fn millis(ms: i64) -> Duration {
     Duration::from_millis(u64::try_from(ms).unwrap_or(0))
-}
-
-/// How long to wait before the next attempt.
-#[derive(Debug)]
-struct Backoff {
-    pause_ms: i64,
-}
-
-impl Backoff {
-    const fn new() -> Self {
-        Self {
-            pause_ms: BACKOFF_MS.0,
-        }
-    }
-
-    /// The next pause: twice the last one, or longer if the service asks for it.
-    fn next_ms(&mut self, asked_ms: Option<i64>) -> i64 {
-        let asked_ms = asked_ms.unwrap_or(0).clamp(0, RETRY_AFTER_MS_MAX);
-        let pause_ms = self.pause_ms.max(asked_ms);
-        self.pause_ms = self.pause_ms.saturating_mul(2).min(BACKOFF_MS.1);
-        pause_ms
-    }
-}
-
-/// A bucket that holds a quarter of a minute's messages and fills evenly.
-#[derive(Debug)]
-struct Pace {
-    every_ms: i64,
-    most_ms: i64,
-    /// The time that is saved up, in milliseconds of the pace.
-    saved_ms: i64,
-    last_ms: Option<i64>,
-}
-
-impl Pace {
-    fn new(per_minute: u32) -> Self {
-        let every_ms = 60_000_i64.div_euclid(i64::from(per_minute.max(1)));
-        let burst = i64::from(per_minute.max(1)).div_euclid(4).max(1);
-        let most_ms = every_ms.saturating_mul(burst);
-        Self {
-            every_ms,
-            most_ms,
-            saved_ms: most_ms,
-            last_ms: None,
-        }
-    }
-
-    /// How long the next message has to wait; it is counted as sent after that.
-    fn wait_ms(&mut self, now_ms: i64) -> i64 {
-        let passed = self
-            .last_ms
-            .map_or(0, |last| now_ms.saturating_sub(last).max(0));
-        self.last_ms = Some(now_ms);
-        self.saved_ms = self.saved_ms.saturating_add(passed).min(self.most_ms);
-        self.saved_ms = self.saved_ms.saturating_sub(self.every_ms);
-        self.saved_ms.min(0).saturating_neg()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_double_up_to_a_minute_and_a_service_is_heeded_for_five() {
-        let mut backoff = Backoff::new();
-        let pauses: Vec<i64> = (0..8).map(|_| backoff.next_ms(None)).collect();
-        assert_eq!(
-            pauses,
-            [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]
-        );
-        let mut backoff = Backoff::new();
-        assert_eq!(backoff.next_ms(Some(7_000)), 7_000);
-        assert_eq!(backoff.next_ms(Some(500)), 2_000);
-        assert_eq!(backoff.next_ms(Some(86_400_000)), 300_000);
-    }
-
-    #[test]
-    fn a_burst_goes_at_once_and_then_the_pace_holds() {
-        let mut pace = Pace::new(20);
-        let waits: Vec<i64> = (0..7).map(|_| pace.wait_ms(0)).collect();
-        assert_eq!(waits, [0, 0, 0, 0, 0, 3_000, 6_000]);
-        assert_eq!(pace.wait_ms(600_000), 0);
-    }
 }

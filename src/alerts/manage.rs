@@ -4,7 +4,7 @@
 //! A pure state machine: the moment is an argument, messages come out.
 //! Must not know: channels, clocks, files, what keeps an alert quiet.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::matcher::Names;
 use super::model::{Ack, Alert, Fingerprint, Message, Occasion, Silence, fingerprint};
@@ -23,11 +23,11 @@ const RESTORED_MS: i64 = 2 * 60_000;
 /// How messages are timed. All in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
-    /// How long a first alert waits for others.
+    /// How long a new or more urgent alert waits for others.
     pub group_wait_ms: i64,
-    /// The same when there are only ends, or nothing urgent.
+    /// How long ends wait, and events that concern nothing at risk.
     pub group_wait_calm_ms: i64,
-    /// How long alerts of rules that were just told wait for others.
+    /// How long they wait at least after the message before.
     pub group_interval_ms: i64,
     /// After how long a firing alert is told again, by severity; `None`: never.
     pub repeat_ms: [Option<i64>; 3],
@@ -38,7 +38,9 @@ pub struct Timing {
 }
 
 impl Timing {
-    /// As shipped: half a second to gather, critical every five minutes, warnings every hour.
+    /// As shipped: half a second to gather, critical every five minutes, warnings every hour. The half
+    /// second is what the promise leaves: a mark is looked at within a second and told within two, an
+    /// event of the account is looked at within a tenth of a second and told within one.
     pub const DEFAULT: Self = Self {
         group_wait_ms: 500,
         group_wait_calm_ms: 5_000,
@@ -67,12 +69,12 @@ pub struct Manager {
     firing: BTreeMap<Fingerprint, Alert>,
     ended: Vec<Alert>,
     silences: Silences,
-    /// What waits to be told, and since when the oldest of it does.
-    pending: BTreeSet<Fingerprint>,
+    /// What waits to be told, and since when.
+    pending: BTreeMap<Fingerprint, i64>,
+    /// Ends that wait, in the order in which they came.
     pending_ends: Vec<Alert>,
-    open_since: Option<i64>,
-    /// When the last message left, and how urgent each of its rules was.
-    told: Option<(i64, BTreeMap<String, Severity>)>,
+    /// When the last message left.
+    left_ms: Option<i64>,
     started_ms: i64,
     next_id: u64,
     saves: Vec<Save>,
@@ -89,10 +91,9 @@ impl Manager {
             firing: BTreeMap::new(),
             ended: Vec::new(),
             silences: Silences::restored(silences),
-            pending: BTreeSet::new(),
+            pending: BTreeMap::new(),
             pending_ends: Vec::new(),
-            open_since: None,
-            told: None,
+            left_ms: None,
             started_ms: at_ms,
             next_id: u64::try_from(at_ms).unwrap_or(1),
             saves: Vec::new(),
@@ -114,7 +115,7 @@ impl Manager {
     #[must_use]
     pub fn firing(&self) -> Vec<&Alert> {
         let mut firing: Vec<&Alert> = self.firing.values().collect();
-        firing.sort_by_key(|alert| order(alert));
+        firing.sort_by_key(|alert| alert.order());
         firing
     }
 
@@ -158,8 +159,8 @@ impl Manager {
 
     /// Something waits to be told.
     #[must_use]
-    pub const fn is_waiting(&self) -> bool {
-        self.open_since.is_some()
+    pub fn is_waiting(&self) -> bool {
+        !self.pending.is_empty() || !self.pending_ends.is_empty()
     }
 
     /// What has to be kept since the last time.
@@ -195,8 +196,7 @@ impl Manager {
                     }
                 };
                 if tells {
-                    self.pending.insert(print);
-                    self.open_since.get_or_insert(at_ms);
+                    self.pending.entry(print).or_insert(at_ms);
                 }
                 self.saves.push(Save::Alert(Box::new(alert.clone())));
                 Some(alert)
@@ -216,7 +216,6 @@ impl Manager {
         let was_told = alert.told_ms.is_some();
         if was_told && !alert.is_event && self.silenced_by(&alert).is_none() {
             self.pending_ends.push(alert.clone());
-            self.open_since.get_or_insert(at_ms);
         }
         self.saves.push(Save::Alert(Box::new(alert.clone())));
         self.ended.push(alert.clone());
@@ -261,16 +260,14 @@ impl Manager {
         }
     }
 
-    /// What waited long enough, as one message.
+    /// Everything that waits, as one message, once the first of it waited long enough.
     fn flush(&mut self, at_ms: i64) -> Option<Message> {
-        let open_since = self.open_since?;
-        if at_ms < self.due(open_since) {
+        if self.due().is_none_or(|due_ms| at_ms < due_ms) {
             return None;
         }
-        self.open_since = None;
         let pending = std::mem::take(&mut self.pending);
         let mut alerts: Vec<Alert> = Vec::new();
-        for print in pending {
+        for print in pending.into_keys() {
             if self.is_quiet(&print) {
                 continue;
             }
@@ -287,42 +284,29 @@ impl Manager {
         if alerts.is_empty() {
             return None;
         }
-        let mut rules: BTreeMap<String, Severity> = BTreeMap::new();
-        for alert in &alerts {
-            let told = rules.entry(alert.rule.clone()).or_insert(Severity::Info);
-            *told = (*told).max(alert.severity());
-        }
-        self.told = Some((at_ms, rules));
-        Some(message(occasion, at_ms, alerts))
+        self.left_ms = Some(at_ms);
+        Some(Message::of(occasion, at_ms, alerts))
     }
 
-    /// When what waits is to be told. What was not told of just now, or not as urgently, does not wait
-    /// long; nor does an end that is near: of a pool, or of an isolated position.
-    fn due(&self, open_since: i64) -> i64 {
+    /// When the first of what waits is to be told. A breach never waits for an earlier message: how
+    /// many messages there are at most is for each channel to hold down, not a reason to be late.
+    fn due(&self) -> Option<i64> {
         let timing = &self.timing;
-        let waiting = || {
-            self.pending
-                .iter()
-                .filter_map(|print| self.firing.get(print))
+        let calm = |since_ms: i64| {
+            let gathered_ms = since_ms.saturating_add(timing.group_wait_calm_ms);
+            let left_ms = self.left_ms;
+            let next_ms = left_ms.map(|left| left.saturating_add(timing.group_interval_ms));
+            next_ms.map_or(gathered_ms, |next_ms| next_ms.max(gathered_ms))
         };
-        let is_urgent = waiting().any(|alert| alert.severity() > Severity::Info);
-        if !is_urgent {
-            return open_since.saturating_add(timing.group_wait_calm_ms);
-        }
-        let soon = open_since.saturating_add(timing.group_wait_ms);
-        let Some((told_ms, rules)) = &self.told else {
-            return soon;
-        };
-        let is_news = waiting().any(|alert| {
-            let told = rules.get(&alert.rule).copied();
-            let is_louder = told.is_none_or(|told| alert.severity() > told);
-            let is_own_end = alert.symbol.is_none() || alert.rule() == Some(Rule::Distance);
-            alert.severity() > Severity::Info && (is_louder || is_own_end)
+        let alerts = self.pending.iter().map(|(print, since_ms)| {
+            if self.firing.get(print).is_some_and(is_breach) {
+                since_ms.saturating_add(timing.group_wait_ms)
+            } else {
+                calm(*since_ms)
+            }
         });
-        if is_news {
-            return soon;
-        }
-        soon.max(told_ms.saturating_add(timing.group_interval_ms))
+        let ends = self.pending_ends.iter().filter_map(|alert| alert.ended_ms);
+        alerts.chain(ends.map(calm)).min()
     }
 
     fn is_quiet(&self, print: &Fingerprint) -> bool {
@@ -336,6 +320,7 @@ impl Manager {
         alert.messages = alert.messages.saturating_add(1);
         alert.told_ms = Some(at_ms);
         alert.first_told_ms.get_or_insert(at_ms);
+        alert.note_loudest();
         let alert = alert.clone();
         self.saves.push(Save::Alert(Box::new(alert.clone())));
         Some(alert)
@@ -365,7 +350,7 @@ impl Manager {
             }
             alerts.extend(self.note_told(&print, at_ms));
         }
-        (!alerts.is_empty()).then(|| message(Occasion::Escalation, at_ms, alerts))
+        (!alerts.is_empty()).then(|| Message::of(Occasion::Escalation, at_ms, alerts))
     }
 
     /// A message repeats everything that is due; what was never told because it was kept quiet and
@@ -374,7 +359,7 @@ impl Manager {
         let repeat_ms = self.timing.repeat_ms;
         let pending = self.pending.clone();
         let due = self.audible(|alert| {
-            if pending.contains(&alert.fingerprint()) {
+            if pending.contains_key(&alert.fingerprint()) {
                 return false;
             }
             let every = repeat_ms.get(alert.severity() as usize).copied().flatten();
@@ -388,7 +373,7 @@ impl Manager {
         for print in due {
             alerts.extend(self.note_told(&print, at_ms));
         }
-        (!alerts.is_empty()).then(|| message(Occasion::Repeat, at_ms, alerts))
+        (!alerts.is_empty()).then(|| Message::of(Occasion::Repeat, at_ms, alerts))
     }
 
     /// Somebody saw an alert: it is not repeated and does not escalate.
@@ -458,28 +443,7 @@ impl Manager {
     }
 }
 
-/// Critical first, then in the order of the rules.
-fn order(
-    alert: &Alert,
-) -> (
-    std::cmp::Reverse<Severity>,
-    Option<Rule>,
-    i64,
-    Option<String>,
-) {
-    (
-        std::cmp::Reverse(alert.severity()),
-        alert.rule(),
-        alert.since_ms,
-        alert.symbol.clone(),
-    )
-}
-
-fn message(occasion: Occasion, at_ms: i64, mut alerts: Vec<Alert>) -> Message {
-    alerts.sort_by_key(|alert| (!alert.is_firing(), order(alert)));
-    Message {
-        occasion,
-        at_ms,
-        alerts,
-    }
+/// Anything but an event that concerns nothing at risk.
+fn is_breach(alert: &Alert) -> bool {
+    !alert.is_event || alert.severity() > Severity::Info
 }

@@ -6,7 +6,7 @@
 //!
 //! Reading order: [`model`] (an alert), [`manage`] (when it is told), [`quiet`] (what keeps it from that),
 //! [`matcher`], [`render`] (its words), [`address`] (where to), [`send`] (one attempt), [`channel`]
-//! (one channel), [`run`] (all of them), [`handle`] (the way to them), [`heartbeat`].
+//! (one channel), `pace` (how fast it may), [`run`] (all of them), [`handle`] (the way to them), [`heartbeat`].
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -17,6 +17,7 @@ pub mod heartbeat;
 pub mod manage;
 pub mod matcher;
 pub mod model;
+mod pace;
 pub mod quiet;
 pub mod render;
 pub mod run;

@@ -6,6 +6,10 @@
 //! Every time is in milliseconds since 1970 as the wall clock stood when the daemon started, carried
 //! on by the boot clock: it outlives a restart and no step of the wall clock moves it.
 
+use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::guard::alarm::{Alarm, Key, Rule, Severity};
@@ -65,6 +69,10 @@ pub struct Alert {
     /// It fired before the last restart and was not seen since.
     #[serde(default)]
     pub is_restored: bool,
+    /// The name of the most urgent severity at which it was told: whoever heard of that wants to hear
+    /// of the end.
+    #[serde(default)]
+    pub told_severity: Option<String>,
 }
 
 /// What alarms and alerts are recognised by: rule, pool, symbol, part.
@@ -92,7 +100,7 @@ impl Alert {
             rule: alarm.key.rule.name().to_owned(),
             pool: alarm.key.pool.as_ref().map(ToString::to_string),
             symbol: alarm.key.symbol.as_ref().map(ToString::to_string),
-            part: alarm.key.part.clone(),
+            part: alarm.key.part.clone().map(Cow::into_owned),
             severity: String::new(),
             is_event: alarm.is_event,
             since_ms: at_ms,
@@ -109,6 +117,7 @@ impl Alert {
             first_told_ms: None,
             is_escalated: false,
             is_restored: false,
+            told_severity: None,
         };
         alert.update(alarm);
         alert
@@ -145,6 +154,31 @@ impl Alert {
     #[must_use]
     pub fn severity(&self) -> Severity {
         Severity::from_name(&self.severity).unwrap_or(Severity::Warning)
+    }
+
+    /// It is told at its present severity.
+    pub fn note_loudest(&mut self) {
+        if self.told_severity.is_none() || self.severity() > self.loudest() {
+            self.told_severity = Some(self.severity.clone());
+        }
+    }
+
+    /// The most urgent severity at which it was told.
+    #[must_use]
+    pub fn loudest(&self) -> Severity {
+        let told = self.told_severity.as_deref().and_then(Severity::from_name);
+        told.unwrap_or_else(|| self.severity())
+    }
+
+    /// Critical first, then in the order of the rules.
+    #[must_use]
+    pub fn order(&self) -> impl Ord + use<> {
+        (
+            Reverse(self.severity()),
+            self.rule(),
+            self.since_ms,
+            self.symbol.clone(),
+        )
     }
 
     /// Which rule; `None` for one that an older version knew.
@@ -239,10 +273,54 @@ pub struct Message {
 }
 
 impl Message {
-    /// The most urgent severity in it.
+    /// A message of these alerts, the most urgent first and what is over last.
+    #[must_use]
+    pub fn of(occasion: Occasion, at_ms: i64, mut alerts: Vec<Alert>) -> Self {
+        alerts.sort_by_cached_key(|alert| (!alert.is_firing(), alert.order()));
+        Self {
+            occasion,
+            at_ms,
+            alerts,
+        }
+    }
+
+    /// It tells of alerts as they are and may be told together with others. A test and an escalation
+    /// are what they are by themselves.
+    #[must_use]
+    pub const fn can_join(&self) -> bool {
+        matches!(
+            self.occasion,
+            Occasion::Alert | Occasion::Repeat | Occasion::Resolved
+        )
+    }
+
+    /// Several messages, the oldest first, as one: of each alert what was said last. `None` without any.
+    #[must_use]
+    pub fn join(messages: Vec<Self>) -> Option<Self> {
+        let at_ms = messages.last()?.at_ms;
+        let occasions = messages.iter().map(|message| message.occasion);
+        // In the order of the occasions: what is new comes before what goes on, and that before ends.
+        let occasion = occasions.min()?;
+        let mut latest: BTreeMap<String, Alert> = BTreeMap::new();
+        for alert in messages.into_iter().flat_map(|message| message.alerts) {
+            latest.insert(alert.id.clone(), alert);
+        }
+        let alerts: Vec<Alert> = latest.into_values().collect();
+        let is_over = !alerts.iter().any(Alert::is_firing);
+        let occasion = if is_over {
+            Occasion::Resolved
+        } else {
+            occasion
+        };
+        Some(Self::of(occasion, at_ms, alerts))
+    }
+
+    /// The most urgent severity in it; what is over counts only where nothing else is told.
     #[must_use]
     pub fn severity(&self) -> Severity {
-        let all = self.alerts.iter().map(Alert::severity);
-        all.max().unwrap_or(Severity::Info)
+        let firing = self.alerts.iter().filter(|alert| alert.is_firing());
+        let firing = firing.map(Alert::severity).max();
+        let most = firing.or_else(|| self.alerts.iter().map(Alert::severity).max());
+        most.unwrap_or(Severity::Info)
     }
 }

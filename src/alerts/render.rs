@@ -18,8 +18,7 @@ use crate::telemetry::{Safe, safe_json};
 /// of the exchange may be longer.
 const PIECE_CHARS_MAX: usize = 600;
 
-/// Largest JSON, in bytes, unless a single alert is larger: a program that never reads takes no more
-/// than a pipe holds.
+/// Largest JSON, in bytes, unless a single alert is larger.
 const JSON_BYTES_MAX: usize = 56 * 1024;
 
 /// A message in words, before any markup.
@@ -365,7 +364,15 @@ pub fn for_channel(
     let alerts: Vec<Alert> = message
         .alerts
         .iter()
-        .filter(|alert| alert.severity() >= least)
+        .filter(|alert| {
+            // Who was told of it when it was more urgent is told of its end.
+            let severity = if alert.is_firing() {
+                alert.severity()
+            } else {
+                alert.loudest()
+            };
+            severity >= least
+        })
         .filter(|alert| matching.is_none_or(|matcher| matcher.matches(alert)))
         .cloned()
         .collect();

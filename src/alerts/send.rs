@@ -7,10 +7,10 @@
 //! its deadline. Errors never carry an address: tokens travel in paths.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,8 +45,7 @@ const NTFY_BYTES_MAX: usize = 3_900;
 /// Discord's flag for messages whose links are shown as they are, and not looked up.
 const DISCORD_NO_EMBEDS: u32 = 4;
 
-/// Largest input of a command hook, in bytes: it fits into a pipe, so that a program that never
-/// reads cannot hold us up.
+/// Largest input of a command hook, in bytes.
 const STDIN_BYTES_MAX: usize = 60 * 1024;
 
 /// How often a running command is looked at.
@@ -399,6 +398,15 @@ fn command(program: &Path, arguments: &[String], input: &[u8], deadline: Duratio
         why,
         after_ms: None,
     };
+    let late = |unread: bool| {
+        let unread = if unread {
+            " and did not read its input"
+        } else {
+            ""
+        };
+        let seconds = deadline.as_secs();
+        later(format!("the command took longer than {seconds} s{unread}"))
+    };
     let spawned = Command::new(program)
         .args(arguments)
         .env_clear()
@@ -413,28 +421,52 @@ fn command(program: &Path, arguments: &[String], input: &[u8], deadline: Duratio
         Ok(child) => child,
         Err(error) => return Outcome::Refused(format!("the command cannot be started: {error}")),
     };
-    if let Some(mut stdin) = child.stdin.take() {
-        // It may have ended without reading: its exit code says what that means.
-        drop(stdin.write_all(input));
-    }
+    let mut input = child.stdin.take().and_then(|pipe| Input::new(pipe, input));
     let mut waited = Duration::ZERO;
     loop {
+        // Its exit code says what it means that a program did not read, or not all.
+        input = input.and_then(Input::go_on);
         match child.try_wait() {
             Ok(Some(status)) if status.success() => return Outcome::Delivered,
             Ok(Some(status)) => return later(format!("the command failed: {status}")),
             Err(error) => return later(format!("the command is lost: {error}")),
             Ok(None) if waited >= deadline => {
                 end(&mut child);
-                return later(format!(
-                    "the command took longer than {} s",
-                    deadline.as_secs()
-                ));
+                return late(input.is_some());
             }
             Ok(None) => {
                 std::thread::sleep(POLL);
                 waited = waited.saturating_add(POLL);
             }
         }
+    }
+}
+
+/// What a command has not read yet. Its end of the pipe may be full for as long as it likes: a pipe can
+/// be as small as a page, and writing never waits.
+struct Input<'a> {
+    pipe: ChildStdin,
+    rest: &'a [u8],
+}
+
+impl<'a> Input<'a> {
+    fn new(pipe: ChildStdin, all: &'a [u8]) -> Option<Self> {
+        let flags = rustix::fs::fcntl_getfl(&pipe).ok()?;
+        rustix::fs::fcntl_setfl(&pipe, flags | rustix::fs::OFlags::NONBLOCK).ok()?;
+        Some(Self { pipe, rest: all })
+    }
+
+    /// Writes what there is room for; `None`, and the pipe closed, when all is written or nobody reads.
+    fn go_on(mut self) -> Option<Self> {
+        while !self.rest.is_empty() {
+            match self.pipe.write(self.rest) {
+                Ok(written) => self.rest = self.rest.get(written..).unwrap_or_default(),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Some(self),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return None,
+            }
+        }
+        None
     }
 }
 
@@ -491,6 +523,49 @@ mod tests {
         assert!(matches!(outcome, Outcome::Later { .. }));
         std::thread::sleep(Duration::from_millis(2_300));
         assert!(!file.exists(), "a child of the hook lived on");
+    }
+
+    /// More than any pipe holds, so that writing it all at once would wait for a reader.
+    const MORE_THAN_A_PIPE: usize = 2 * 1024 * 1024;
+
+    fn shell(script: &str, argument: &str, input: &[u8], deadline: Duration) -> Outcome {
+        let arguments = ["-c", script, argument].map(str::to_owned);
+        command(Path::new("/bin/sh"), &arguments, input, deadline)
+    }
+
+    #[test]
+    fn a_command_that_never_reads_is_ended_at_its_deadline() {
+        let input = vec![b'x'; MORE_THAN_A_PIPE];
+        let outcome = shell("exec sleep 600", "", &input, Duration::from_millis(200));
+        let Outcome::Later { why, .. } = outcome else {
+            panic!("{outcome:?}");
+        };
+        assert!(why.ends_with("and did not read its input"), "{why}");
+    }
+
+    /// Its pipe is full for a while, more than once.
+    #[test]
+    fn a_command_that_reads_slowly_gets_everything() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("got");
+        let file = file.to_str().unwrap();
+        let input = vec![b'x'; MORE_THAN_A_PIPE];
+        let script = "sleep 0.1; head -c 1000 > \"$0\"; sleep 0.1; cat >> \"$0\"";
+        let outcome = shell(script, file, &input, Duration::from_secs(60));
+        assert_eq!(outcome, Outcome::Delivered);
+        assert_eq!(std::fs::read(file).unwrap(), input);
+    }
+
+    #[test]
+    fn a_command_that_reads_half_or_nothing_is_judged_by_its_exit_code() {
+        let input = vec![b'x'; MORE_THAN_A_PIPE];
+        let minute = Duration::from_secs(60);
+        let half = "head -c 1000000 > /dev/null";
+        assert_eq!(shell(half, "", &input, minute), Outcome::Delivered);
+        let outcome = shell("head -c 1000000 > /dev/null; exit 3", "", &input, minute);
+        assert!(matches!(outcome, Outcome::Later { .. }), "{outcome:?}");
+        let closed = "exec 0<&-; sleep 0.2";
+        assert_eq!(shell(closed, "", &input, minute), Outcome::Delivered);
     }
 
     #[test]

@@ -102,12 +102,12 @@ struct Ring {
     waiting: Vec<Waker>,
 }
 
-impl Ring {
-    /// Lets everybody look who waits.
-    fn wake(&mut self) {
-        for waker in self.waiting.drain(..) {
-            waker.wake();
-        }
+/// Lets everybody look who waits, once the ring is free: from another thread that is a system call.
+fn wake(mut ring: MutexGuard<'_, Ring>) {
+    let waiting = std::mem::take(&mut ring.waiting);
+    drop(ring);
+    for waker in waiting {
+        waker.wake();
     }
 }
 
@@ -174,17 +174,19 @@ impl Hub {
             self.skip();
             return;
         }
-        let mut ring = self.ring();
-        let id = ring.next_id;
-        let Some(frame) = frame(Some(id), kind, data) else {
+        // Made before the ring is held: an alert of many lines must not make a verdict wait.
+        let Some(frame) = unnumbered(kind, data) else {
             return;
         };
+        let mut ring = self.ring();
+        let id = ring.next_id;
+        let frame = numbered(frame, Some(id));
         ring.next_id = id.saturating_add(1);
         if ring.frames.len() == RING_EVENTS_MAX {
             ring.frames.pop_front();
         }
         ring.frames.push_back((id, frame));
-        ring.wake();
+        wake(ring);
     }
 
     /// Leaves an event out: whoever resumes from before it is told that something is missing.
@@ -204,7 +206,7 @@ impl Hub {
         let ticks = self.0.ticks.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         if ticks.is_multiple_of(SECOND) {
             self.0.second.notify_one();
-            self.ring().wake();
+            wake(self.ring());
         }
         if self.is_heard() {
             self.0.linger.store(LINGER_TICKS, Ordering::Relaxed);
@@ -292,9 +294,10 @@ fn take(ring: &Ring, next: &mut u64) -> Option<Bytes> {
     if *next < oldest {
         let missed = (ring.complete_from <= *next).then(|| oldest.saturating_sub(*next));
         *next = oldest;
-        return frame(None, EventKind::Lagged, |out| {
+        let lagged = unnumbered(EventKind::Lagged, |out| {
             serde_json::to_writer(out, &LaggedEvent { missed }).ok()
-        });
+        })?;
+        return Some(numbered(lagged, None));
     }
     let skip = usize::try_from(next.saturating_sub(oldest)).unwrap_or(usize::MAX);
     let mut fresh = ring.frames.iter().skip(skip);
@@ -314,24 +317,38 @@ fn take(ring: &Ring, next: &mut u64) -> Option<Bytes> {
 /// Room that most events fit into, in bytes; the allocator has blocks of up to 1,032 at hand.
 const FRAME_BYTES: usize = 1_000;
 
-/// One server-sent event: JSON on one line needs no further framing.
-fn frame(
-    id: Option<u64>,
-    kind: EventKind,
-    data: impl FnOnce(&mut Vec<u8>) -> Option<()>,
-) -> Option<Bytes> {
+/// Room for the line with the number in front of a frame.
+const NUMBER_BYTES: usize = 4 + 20 + 1;
+
+/// One server-sent event that has no number yet: JSON on one line needs no further framing.
+fn unnumbered(kind: EventKind, data: impl FnOnce(&mut Vec<u8>) -> Option<()>) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(FRAME_BYTES);
-    if let Some(id) = id {
-        bytes.extend_from_slice(b"id: ");
-        bytes.extend_from_slice(itoa::Buffer::new().format(id).as_bytes());
-        bytes.push(b'\n');
-    }
+    bytes.resize(NUMBER_BYTES, b'\n');
     bytes.extend_from_slice(b"event: ");
     bytes.extend_from_slice(kind.name().as_bytes());
     bytes.extend_from_slice(b"\ndata: ");
     data(&mut bytes)?;
     bytes.extend_from_slice(b"\n\n");
-    Some(bytes.into())
+    Some(bytes)
+}
+
+/// Puts the number in front, if there is one.
+fn numbered(mut bytes: Vec<u8>, id: Option<u64>) -> Bytes {
+    let mut start = NUMBER_BYTES;
+    if let Some(id) = id {
+        let mut digits = itoa::Buffer::new();
+        let digits = digits.format(id).as_bytes();
+        // Before the line end that stands there already.
+        let line = b"id: ".iter().chain(digits).rev();
+        start = start.saturating_sub(1);
+        for byte in line {
+            start = start.saturating_sub(1);
+            if let Some(place) = bytes.get_mut(start) {
+                *place = *byte;
+            }
+        }
+    }
+    Bytes::from(bytes).slice(start..)
 }
 
 /// The spine's audience at this door.

@@ -68,6 +68,10 @@ pub struct Book {
     position_mode: PositionMode,
     asset_mode: AssetMode,
     entries: Vec<Entry>,
+    /// Symbols that hold or order something: most contracts that are listed never do.
+    busy: BTreeSet<SymbolId>,
+    /// How often settings or modes changed: who compares them looks only when this moved.
+    settings_changes: u64,
     ids: Ids,
     pools: BTreeMap<Asset, Pool>,
     /// What assets count for in multi-assets mode.
@@ -102,6 +106,8 @@ impl Book {
             position_mode,
             asset_mode,
             entries: Vec::new(),
+            busy: BTreeSet::new(),
+            settings_changes: 0,
             ids: Ids::default(),
             pools: BTreeMap::new(),
             collateral: BTreeMap::new(),
@@ -130,7 +136,14 @@ impl Book {
         }
         self.position_mode = position_mode;
         self.asset_mode = asset_mode;
+        self.settings_changes = self.settings_changes.wrapping_add(1);
         self.rebuild();
+    }
+
+    /// A number that is another one after a change of any symbol's settings or of a mode.
+    #[must_use]
+    pub const fn settings_changes(&self) -> u64 {
+        self.settings_changes
     }
 
     /// The symbol's place in the book, if it was ever named.
@@ -173,6 +186,20 @@ impl Book {
         self.entries
             .iter()
             .map(|entry| (&entry.symbol, &entry.state))
+    }
+
+    /// The symbols that hold or order something, in the same order.
+    pub fn busy(&self) -> impl Iterator<Item = (SymbolId, &Symbol, &SymbolState)> {
+        self.busy.iter().filter_map(|id| {
+            let entry = self.entry(*id)?;
+            Some((*id, &entry.symbol, &entry.state))
+        })
+    }
+
+    /// How many symbols hold or order something.
+    #[must_use]
+    pub fn busy_len(&self) -> usize {
+        self.busy.len()
     }
 
     /// The margin assets, by name: each is a pool of its own in single-asset mode.
@@ -265,7 +292,17 @@ impl Book {
         }
         self.take_out(id);
         if let Some(entry) = self.entry_mut(id) {
+            let (was_idle, settings) = (entry.state.is_idle(), entry.state.settings);
             change(&mut entry.state);
+            let is_idle = entry.state.is_idle();
+            if settings != entry.state.settings {
+                self.settings_changes = self.settings_changes.wrapping_add(1);
+            }
+            if is_idle && !was_idle {
+                self.busy.remove(&id);
+            } else if was_idle && !is_idle {
+                self.busy.insert(id);
+            }
         }
         self.put_in(id);
         if self.broken.is_some() {

@@ -5,7 +5,7 @@
 
 use super::account::{Leg, MarginMode, PositionSide, Symbol, SymbolState};
 use super::amount::{
-    Amount, ArithmeticError, MarkPrice, Notional, Price, QUOTIENT_DECIMALS, Rate, round,
+    Amount, ArithmeticError, Leverage, MarkPrice, Notional, Price, QUOTIENT_DECIMALS, Rate, round,
 };
 use super::attribution::{Attribution, LossWithoutLiquidation};
 use super::book::{Unknown, WhatIf};
@@ -230,6 +230,26 @@ fn spill(
         .minus(price_times_quantity(price, leg)?)?
         .as_amount();
     Ok(loss.minus(ticket)?.max(Amount::ZERO))
+}
+
+/// What is put on a crossed leg, and what it loses beyond that where no price of its symbol liquidates
+/// within the horizon: as [`assess_positions`] says it, without a search for such a price.
+///
+/// # Errors
+/// [`ArithmeticError`] when figures do not fit 28 digits.
+pub fn spill_at_horizon(
+    leg: &Leg,
+    mark: MarkPrice,
+    leverage: Leverage,
+    horizon: Rate,
+) -> Result<(Amount, Amount), ArithmeticError> {
+    let beyond = LiquidationPrices::Alive {
+        below: None,
+        above: None,
+        slope: Direction::Down,
+    };
+    let ticket = mark.price().times(leg.quantity)?.abs().over(leverage)?;
+    Ok((ticket, spill(leg, mark, &beyond, ticket, horizon)?))
 }
 
 pub(super) fn adverse_price(

@@ -304,7 +304,13 @@ impl Mirror {
     /// What came with the last mark of a symbol.
     #[must_use]
     pub fn mark_meta(&self, symbol: &str) -> Option<&marks::MarkMeta> {
-        self.marks.meta(self.book.id(symbol)?)
+        self.mark_meta_at(self.book.id(symbol)?)
+    }
+
+    /// The same at a place in the book.
+    #[must_use]
+    pub fn mark_meta_at(&self, id: SymbolId) -> Option<&marks::MarkMeta> {
+        self.marks.meta(id)
     }
 
     /// What is known of a contract's market beside its mark and is not too old at this moment.

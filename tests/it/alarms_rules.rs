@@ -1,7 +1,7 @@
 //! Every rule is raised by what it is about, through the simulated exchange and the whole chain; and
 //! a day of noise around a level.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crossguard::alerts::Timing;
@@ -10,9 +10,12 @@ use crossguard::alerts::model::Occasion;
 use crossguard::daemon::core::{Input, Output, PolicyInForce};
 use crossguard::exchange::Note;
 use crossguard::guard::alarm::seen::{Depth, Floors, observe};
-use crossguard::guard::alarm::{Rule, Severity, Transition};
+use crossguard::guard::alarm::{AlarmPolicy, Alarms, Rule, Severity, Transition};
 use crossguard::guard::policy::{IsolatedOnly, Policy};
-use crossguard::margin::amount::parse;
+use crossguard::guard::verdict::Ladder;
+use crossguard::guard::{Context, Detail};
+use crossguard::margin::amount::{Leverage, parse};
+use crossguard::margin::position::assess_positions;
 use crossguard::mirror::view::Needs;
 use rust_decimal::Decimal;
 
@@ -299,6 +302,29 @@ async fn a_wallet_host_that_says_slow_down_slows_nobody() {
     }
 }
 
+/// Orders of every size on either side of the mark.
+fn add_orders(account: &mut Account, dice: &mut random_accounts::Dice) {
+    let hedge = account.hedge;
+    for contract in &mut account.contracts {
+        for _ in 0..3 {
+            let buys = dice.once_in(2);
+            let worth = dice.between(1, 90) * dice.one_of(&[10, 100, 1_000, 10_000]);
+            let steps = (Decimal::from(worth) / contract.mark / contract.step).ceil();
+            let away = Decimal::new(dice.between(900, 1_100), 3);
+            let side = if buys { "buy" } else { "sell" };
+            let leg = match (hedge, buys) {
+                (false, _) => "",
+                (true, true) => " long",
+                (true, false) => " short",
+            };
+            let (name, quantity) = (contract.name, steps * contract.step);
+            let price = (contract.mark * away).round_dp(2);
+            let order = format!("{name} {side} {quantity} @ {price}{leg}");
+            contract.orders.push(order);
+        }
+    }
+}
+
 /// A bound spares trying out orders that surely break nothing. On drawn accounts, with orders of every
 /// size on either side of the mark, it never spares one whose fill uses up nine tenths of a limit.
 #[test]
@@ -307,30 +333,14 @@ fn no_order_that_would_break_a_limit_is_left_untried() {
     let floors = |part| Floors {
         part: Some(part),
         spill: Some(Decimal::ZERO),
+        spill_is_up: false,
+        spares: part > Decimal::ZERO,
     };
     let (mut tried, mut near, mut spared) = (0, 0, 0);
     for seed in 1..=600 {
         let mut dice = random_accounts::Dice::new(seed);
         let mut account = Account::drawn(&mut dice);
-        let hedge = account.hedge;
-        for contract in &mut account.contracts {
-            for _ in 0..3 {
-                let buys = dice.once_in(2);
-                let worth = dice.between(1, 90) * dice.one_of(&[10, 100, 1_000, 10_000]);
-                let steps = (Decimal::from(worth) / contract.mark / contract.step).ceil();
-                let away = Decimal::new(dice.between(900, 1_100), 3);
-                let side = if buys { "buy" } else { "sell" };
-                let leg = match (hedge, buys) {
-                    (false, _) => "",
-                    (true, true) => " long",
-                    (true, false) => " short",
-                };
-                let (name, quantity) = (contract.name, steps * contract.step);
-                let price = (contract.mark * away).round_dp(2);
-                let order = format!("{name} {side} {quantity} @ {price}{leg}");
-                contract.orders.push(order);
-            }
-        }
+        add_orders(&mut account, &mut dice);
         let rig = account.rig();
         let policy = drawn::policy(account.policy);
         let now = rig.clock.now();
@@ -377,6 +387,8 @@ fn no_position_that_spills_as_much_as_its_level_is_left_unassessed() {
             let floors = Floors {
                 part: None,
                 spill: Some(spill),
+                spill_is_up: seed % 2 == 0,
+                spares: spill > Decimal::ZERO,
             };
             observe(&view, &policy, Depth::Positions, floors)
         };
@@ -387,20 +399,141 @@ fn no_position_that_spills_as_much_as_its_level_is_left_unassessed() {
                 (one.symbol, one.position_side),
                 (other.symbol, other.position_side)
             );
-            let figures = one.figures.as_ref().unwrap();
+            // An isolated one draws nothing.
+            let Some(spill) = one.spill else {
+                assert!(one.isolated.is_some() && other.isolated.is_some());
+                continue;
+            };
             let balance = all.pool(one.pool).map(|pool| pool.margin_balance.get());
             let reaches = balance.is_some_and(|balance| {
-                balance > Decimal::ZERO && figures.spill_of_pool.get() >= level * balance
+                balance > Decimal::ZERO && spill.of_pool.get() >= level * balance
             });
             assert!(
-                other.figures.is_some() || !reaches,
+                other.spill.is_some() || !reaches,
                 "seed {seed}:\n{}",
                 account.text()
             );
+            // However it was found, it is what the position's own figures say.
+            let what_if = view.book().what_if(one.symbol).unwrap();
+            let figures = assess_positions(&what_if, one.symbol, policy.horizon).unwrap();
+            let figures = figures
+                .iter()
+                .find(|figures| figures.position_side == one.position_side)
+                .unwrap();
+            for spill in [one.spill, other.spill].into_iter().flatten() {
+                let found = (spill.ticket, spill.of_pool);
+                assert_eq!(
+                    found,
+                    (figures.ticket, figures.spill_of_pool),
+                    "seed {seed}"
+                );
+            }
             assessed += usize::from(reaches);
-            spared += usize::from(other.figures.is_none());
+            spared += usize::from(other.spill.is_none());
         }
     }
     println!("{assessed} positions spill as much, {spared} are spared");
     assert!(assessed > 100 && spared > 200, "{assessed}, {spared}");
+}
+
+/// Alarms spare what surely changes nothing: positions and orders far from their levels, marks that stand
+/// still, settings that nobody changed. On drawn accounts and random traffic they tell, look after look,
+/// exactly what alarms tell that compute everything each time.
+#[test]
+fn what_is_spared_changes_no_transition() {
+    let mut levels = AlarmPolicy::default();
+    for rule in Rule::ALL {
+        // Short enough that much ends while the account is fresh.
+        let hold_ms = Some(700);
+        levels.given.entry(rule).or_default().hold_ms = hold_ms;
+    }
+    let mut counts: BTreeMap<(Rule, bool), usize> = BTreeMap::new();
+    for seed in 1..=120 {
+        let mut dice = random_accounts::Dice::new(seed);
+        let mut account = Account::drawn(&mut dice);
+        add_orders(&mut account, &mut dice);
+        let mut rig = account.rig();
+        let policy = drawn::policy(account.policy);
+        let mut alarms = [
+            Alarms::new(levels.clone(), &policy),
+            Alarms::thorough(levels.clone(), &policy),
+        ];
+        let mut marks: Vec<(&str, Decimal)> = Vec::new();
+        marks.extend(account.contracts.iter().map(|one| (one.name, one.mark)));
+        let wallet = account.wallets[0].1;
+        // Some markets hardly move, some run.
+        let step = dice.one_of(&[2, 20, 120]);
+        for look in 0..120 {
+            rig.clock.advance_ms(dice.between(80, 150));
+            for (name, mark) in &mut marks {
+                if dice.once_in(3) || look % 8 == 0 {
+                    let by = Decimal::new(10_000 + dice.between(-step, step), 4);
+                    *mark = (*mark * by).round_dp(2).max(Decimal::ONE);
+                    let funding = Decimal::new(dice.between(-90, 90), 4);
+                    let in_ms = dice.between(1, 40) * 60_000;
+                    rig.mark_with_funding(name, *mark, funding, in_ms);
+                }
+            }
+            let name = dice.one_of(&[marks[0].0, marks[1].0, marks[2].0, marks[3].0]);
+            let changed = match dice.between(1, 24) {
+                1 => {
+                    let leverage = Leverage::new(dice.one_of(&[3, 5, 10, 20])).unwrap();
+                    rig.settings(name, |settings| settings.leverage = leverage);
+                    true
+                }
+                2 => {
+                    let part = Decimal::new(dice.one_of(&[4, 10, 20, 50, 100, 300]), 2);
+                    rig.balance("USDT", (wallet * part).round_dp(2));
+                    true
+                }
+                3 => {
+                    rig.orders_read_without(usize::try_from(dice.between(0, 3)).unwrap());
+                    true
+                }
+                _ => false,
+            };
+            let now = rig.clock.now();
+            let context = Context {
+                policy: &policy,
+                ladder: Ladder::Normal,
+                ladder_reason: "",
+                client: None,
+                detail: Detail::Brief,
+            };
+            let [sparing, thorough] = alarms.each_mut().map(|alarms| {
+                if changed {
+                    alarms.note_change();
+                }
+                alarms.evaluate(rig.core.mirror(), &context, now)
+            });
+            assert_eq!(
+                sparing,
+                thorough,
+                "seed {seed}, look {look}:\n{}",
+                account.text()
+            );
+            for told in sparing {
+                let (key, is_raised) = match told {
+                    Transition::Raised(alarm) => (alarm.key, true),
+                    Transition::Cleared { key, .. } => (key, false),
+                };
+                *counts.entry((key.rule, is_raised)).or_default() += 1;
+            }
+        }
+    }
+    println!("{counts:?}");
+    for rule in [
+        Rule::Distance,
+        Rule::WalletAtRisk,
+        Rule::MarginRatio,
+        Rule::Spill,
+        Rule::Stress,
+        Rule::OrderWouldBreak,
+        Rule::FundingCost,
+        Rule::MarkJump,
+        Rule::SettingsChanged,
+    ] {
+        let count = |is_raised| counts.get(&(rule, is_raised)).copied().unwrap_or_default();
+        assert!(count(true) > 9 && count(false) > 4, "{rule:?}: {counts:?}");
+    }
 }

@@ -365,6 +365,156 @@ async fn a_dead_channel_fills_its_own_queue_and_delays_no_other() {
     assert_eq!(calm.state().queued, 0);
 }
 
+/// A channel on simulated time that runs a program, and what its metric counts. The program's own time
+/// is real and does not count.
+fn simulated_channel(
+    script: &str,
+    argument: &str,
+    per_minute: u32,
+) -> (Channel, Arc<Mutex<Vec<&'static str>>>) {
+    let counted = Arc::new(Mutex::new(Vec::new()));
+    let options = ChannelOptions {
+        name: "hook".to_owned(),
+        severity: Severity::Info,
+        matching: None,
+        only_escalations: false,
+        per_minute,
+    };
+    let count = Arc::clone(&counted);
+    let address = Address::Exec {
+        program: "/bin/sh".into(),
+        arguments: ["-c", script, argument].map(str::to_owned).to_vec(),
+    };
+    let (channel, work) = Channel::new(
+        options,
+        Target::new(address, Arc::default(), reqwest_client()),
+        Clock::simulated(0),
+        TimeZone::UTC,
+        Arc::new(move |_: &str, result| count.lock().unwrap().push(result)),
+    );
+    tokio::spawn(work);
+    (channel, counted)
+}
+
+/// Of one alert, as it is at this moment.
+fn told(index: usize, severity: Severity, at_ms: i64) -> Message {
+    let mut message = message("It falls.");
+    message.at_ms = at_ms;
+    message.alerts[0].id = format!("a{index}");
+    severity.name().clone_into(&mut message.alerts[0].severity);
+    message
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_cannot_be_delivered_for_an_hour_is_given_up() {
+    let (channel, counted) = simulated_channel("exit 1", "", 600);
+    channel.tell(&told(1, Severity::Critical, 0));
+    let second = Duration::from_secs(1);
+    let clock = Clock::simulated(0);
+    tokio::time::sleep(3_599 * second).await;
+    let state = channel.state();
+    assert_eq!((state.failed, state.queued), (0, 1), "{state:?}");
+    assert!(state.error.unwrap().starts_with("the command failed"));
+    // Attempts are a minute apart by then.
+    while channel.state().failed == 0 {
+        tokio::time::sleep(second).await;
+    }
+    assert!(clock.now().wall_ms <= 3_661_000, "{:?}", clock.now());
+    let state = channel.state();
+    assert_eq!((state.delivered, state.queued), (0, 0), "{state:?}");
+    let error = state.error.unwrap();
+    assert!(error.starts_with("given up: the command failed"), "{error}");
+    let counted = counted.lock().unwrap().clone();
+    let (last, retried) = counted.split_last().unwrap();
+    assert_eq!(*last, "failed");
+    assert!(retried.iter().all(|one| *one == "retried"), "{counted:?}");
+    assert_eq!(u64::try_from(retried.len()).unwrap(), state.retried);
+    // 1, 2, 4, 8, 16, 32 s, and every minute from then on.
+    assert!((60..=66).contains(&retried.len()), "{}", retried.len());
+}
+
+/// What waits because the pace is used up leaves in one message, with the newest of each alert, and
+/// what is critical finds room after a flood of the rest.
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_warnings_makes_nothing_critical_wait() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("told");
+    let path = file.to_str().unwrap();
+    let (channel, _) = simulated_channel("cat >> \"$0\"; echo >> \"$0\"", path, 20);
+    let clock = Clock::simulated(0);
+    // What left so far: when it was told of, and of which alerts.
+    let left = || {
+        let all = std::fs::read_to_string(&file).unwrap_or_default();
+        let messages = all.lines().map(|line| {
+            let json: Value = serde_json::from_str(line).unwrap();
+            let alerts = json["alerts"].as_array().unwrap().iter();
+            let alerts: Vec<String> = alerts
+                .map(|alert| format!("{} {}", alert["id"].as_str().unwrap(), alert["state"]))
+                .collect();
+            alerts.join(", ")
+        });
+        messages.collect::<Vec<String>>()
+    };
+    for index in 1..=9 {
+        channel.tell(&told(index, Severity::Warning, clock.now().wall_ms));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let firing = |ids: std::ops::RangeInclusive<usize>| {
+        let ids: Vec<String> = ids.map(|id| format!("a{id} \"firing\"")).collect();
+        ids.join(", ")
+    };
+    assert_eq!(left(), [firing(1..=1), firing(2..=2), firing(3..=3)]);
+    // One of them is over before it was told.
+    let mut over = told(9, Severity::Warning, clock.now().wall_ms);
+    over.occasion = Occasion::Resolved;
+    over.alerts[0].ended_ms = Some(clock.now().wall_ms);
+    over.alerts[0].is_event = false;
+    channel.tell(&over);
+    channel.tell(&told(10, Severity::Critical, clock.now().wall_ms));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let expected = format!("a10 \"firing\", {}, a9 \"resolved\"", firing(4..=8));
+    assert_eq!(left()[3..], [expected]);
+    // The last of the burst is for what is critical, too; then it is one every three seconds.
+    channel.tell(&told(11, Severity::Critical, clock.now().wall_ms));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(left()[4..], [firing(11..=11)]);
+    for index in 12..=15 {
+        channel.tell(&told(index, Severity::Critical, clock.now().wall_ms));
+    }
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(left()[5..], [firing(12..=15)]);
+    assert_eq!(channel.state().delivered, 6);
+    assert_eq!(channel.state().dropped, 0);
+}
+
+/// A program that takes nothing and does not end holds up its own channel alone.
+#[tokio::test]
+async fn a_hook_that_never_reads_delays_no_other_channel() {
+    let service = Service::start(&[OK]);
+    let options = |name: &str| ChannelOptions {
+        name: name.to_owned(),
+        severity: Severity::Info,
+        matching: None,
+        only_escalations: false,
+        per_minute: 600,
+    };
+    let hanging = "exec:///bin/sleep?arg=11";
+    let living = format!("json://127.0.0.1:{}/", service.port);
+    let channels = vec![
+        (options("hanging"), target(hanging)),
+        (options("living"), target(&living)),
+    ];
+    let (handle, thread, _, _) = start_all(channels, Restored::default(), None);
+    for _ in 0..3 {
+        handle.test().await.unwrap();
+        assert!(service.next().body.contains("test message"));
+    }
+    let channels = handle.view().await.unwrap().channels;
+    assert_eq!((channels[0].delivered, channels[0].failed), (0, 0));
+    assert_eq!(channels[0].queued, 3);
+    drop(thread.stop());
+}
+
 type Kept = Arc<Mutex<Vec<Save>>>;
 
 fn start_all(

@@ -3,8 +3,10 @@
 use crossguard::alerts::manage::{LINES_MAX, Manager, Timing};
 use crossguard::alerts::model::{Message, Occasion};
 use crossguard::alerts::quiet::{Refused, SILENCE_MS_MAX};
+use crossguard::alerts::render::for_channel;
 use crossguard::clock::Clock;
 use crossguard::guard::alarm::{Alarm, Change, Key, Rule, Severity, Text, Transition};
+use proptest::prelude::*;
 
 use crate::rig::{asset, symbol};
 
@@ -102,41 +104,114 @@ fn a_crash_of_forty_positions_is_one_message_with_twelve_lines() {
 }
 
 #[test]
-fn more_of_the_same_waits_and_something_new_does_not() {
+fn a_breach_waits_for_others_and_never_for_an_earlier_message() {
     let mut manager = manager();
     manager.take(&raised(spill(1), Severity::Warning), 0);
     assert_eq!(lines(&pass(&mut manager, 0, 600)), ["500 alert 1"]);
+    // Of the same rule, as urgent as what was just told.
     manager.take(&raised(spill(2), Severity::Warning), 1_000);
-    manager.take(&raised(spill(3), Severity::Warning), 4_000);
-    assert_eq!(lines(&pass(&mut manager, 1_000, 12_000)), ["10500 alert 2"]);
-    manager.take(&raised(pool(Rule::Distance), Severity::Critical), 13_000);
+    manager.take(&raised(spill(3), Severity::Warning), 1_400);
+    assert_eq!(lines(&pass(&mut manager, 1_000, 3_000)), ["1500 alert 2"]);
+    manager.take(&raised(spill(2), Severity::Critical), 3_100);
+    assert_eq!(lines(&pass(&mut manager, 3_100, 4_000)), ["3600 alert 1"]);
+}
+
+/// Ends, and events that concern nothing at risk, are gathered, and go with a breach if one comes.
+#[test]
+fn what_is_no_breach_waits_until_ten_seconds_after_the_message_before() {
+    let mut manager = manager();
+    let order = |index: usize| {
+        let name = format!("SYM{index}USDT");
+        Key::of_symbol(Rule::UnguardedOrder, Some(&asset("USDT")), &symbol(&name))
+    };
+    manager.take(&raised(order(1), Severity::Info), 0);
+    assert_eq!(lines(&pass(&mut manager, 0, 5_900)), ["5000 alert 1"]);
+    manager.take(&raised(order(2), Severity::Info), 6_000);
+    manager.take(&raised(spill(1), Severity::Warning), 7_000);
+    assert_eq!(lines(&pass(&mut manager, 6_000, 7_900)), ["7500 alert 2"]);
+    manager.take(&cleared(spill(1)), 8_000);
+    manager.take(&raised(order(3), Severity::Info), 9_000);
+    let left = pass(&mut manager, 8_000, 30_000);
+    assert_eq!(lines(&left), ["17500 alert 2"]);
+    // A level that somebody set for a figure is a breach, however mild.
+    manager.take(&raised(spill(2), Severity::Info), 31_000);
     assert_eq!(
-        lines(&pass(&mut manager, 13_000, 14_000)),
-        ["13500 alert 1"]
+        lines(&pass(&mut manager, 31_000, 32_000)),
+        ["31500 alert 1"]
     );
 }
 
-/// Nor does what was just told, when it becomes more urgent, and the end of an isolated position.
-#[test]
-fn what_is_more_urgent_than_what_was_just_told_does_not_wait() {
-    let mut manager = manager();
-    let mut told = |key: Key, severity, at_ms: i64, until_ms| {
-        manager.take(&raised(key, severity), at_ms);
-        lines(&pass(&mut manager, at_ms, until_ms))
-    };
-    let isolated = |name| Key::of_symbol(Rule::Distance, Some(&asset("USDT")), &symbol(name));
-    let nothing = Vec::<String>::new();
-    assert_eq!(told(spill(1), Severity::Warning, 0, 900), ["500 alert 1"]);
-    assert_eq!(
-        told(spill(2), Severity::Critical, 1_000, 1_900),
-        ["1500 alert 1"]
-    );
-    // As urgent as what was told: it waits, until something that does not wait takes it along.
-    assert_eq!(told(spill(3), Severity::Critical, 2_000, 2_900), nothing);
-    let btc = told(isolated("BTCUSDT"), Severity::Critical, 3_000, 3_900);
-    assert_eq!(btc, ["3000 alert 2"]);
-    let eth = told(isolated("ETHUSDT"), Severity::Critical, 4_000, 4_900);
-    assert_eq!(eth, ["4500 alert 1"]);
+/// What happens to one alert: when, which, and how urgent it is from then on; `None` is its end.
+type Happening = (i64, usize, Option<Severity>);
+
+fn happenings() -> impl Strategy<Value = Vec<Happening>> {
+    let severity = prop_oneof![
+        1 => Just(None),
+        3 => prop::sample::select(Severity::ALL.to_vec()).prop_map(Some),
+    ];
+    prop::collection::vec((0..60_000_i64, 0..12_usize, severity), 1..80)
+}
+
+proptest! {
+    // Each lets eighty seconds pass in steps of a twentieth.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// No alert that is new, or more urgent than before, waits longer than the gathering takes, and
+    /// there are no more messages than gatherings.
+    #[test]
+    fn no_breach_waits_longer_than_the_gathering(mut happenings in happenings()) {
+        happenings.sort_by_key(|(at_ms, _, _)| *at_ms);
+        let mut manager = manager();
+        let mut left: Vec<(i64, Message)> = Vec::new();
+        let mut firing: std::collections::BTreeMap<usize, Severity> = Default::default();
+        // Which has to be told, at which severity, and between which moments.
+        let mut owed: Vec<(i64, i64, usize, Severity)> = Vec::new();
+        let mut happenings = happenings.into_iter().peekable();
+        for at_ms in (0..80_000).step_by(50) {
+            while let Some((_, index, severity)) = happenings.next_if(|(when, _, _)| *when <= at_ms) {
+                match severity {
+                    Some(severity) => {
+                        manager.take(&raised(spill(index), severity), at_ms);
+                        let before = firing.insert(index, severity);
+                        if before.is_none_or(|before| severity > before) {
+                            owed.push((at_ms, i64::MAX, index, severity));
+                        }
+                    }
+                    None => {
+                        manager.take(&cleared(spill(index)), at_ms);
+                        firing.remove(&index);
+                    }
+                }
+                // What got milder or is over needs no telling any more.
+                for one in owed.iter_mut().filter(|one| one.2 == index) {
+                    if firing.get(&index).is_none_or(|now| *now < one.3) {
+                        one.1 = one.1.min(at_ms);
+                    }
+                }
+            }
+            left.extend(manager.tick(at_ms).into_iter().map(|told| (at_ms, told)));
+        }
+        let wait_ms = Timing::DEFAULT.group_wait_ms;
+        for (since_ms, until_ms, index, severity) in owed {
+            let symbol = format!("SYM{index}USDT");
+            let within = since_ms..=since_ms + wait_ms;
+            let told = left.iter().filter(|(at_ms, _)| within.contains(at_ms)).any(|(_, message)| {
+                message.alerts.iter().any(|alert| {
+                    alert.symbol.as_ref() == Some(&symbol) && alert.severity() >= severity
+                })
+            });
+            prop_assert!(
+                told || until_ms <= since_ms + wait_ms,
+                "{symbol} at {since_ms} as {severity:?}: {:?}",
+                lines(&left)
+            );
+        }
+        let alerts = left.iter().filter(|(_, message)| message.occasion == Occasion::Alert);
+        let times: Vec<i64> = alerts.map(|(at_ms, _)| *at_ms).collect();
+        for pair in times.windows(2) {
+            prop_assert!(pair[1] - pair[0] >= wait_ms, "{times:?}");
+        }
+    }
 }
 
 #[test]
@@ -374,4 +449,36 @@ fn what_time_ends_is_handed_to_followers() {
         .collect();
     assert_eq!(ended, ["restarted"]);
     assert_eq!(after.counts(), [0, 0, 0]);
+}
+
+/// It was critical, got milder, and is over: a channel that is told of nothing but critical ones heard
+/// of it, and hears of its end.
+#[test]
+fn whoever_was_told_that_it_is_critical_is_told_of_its_end() {
+    let mut manager = manager();
+    manager.take(&raised(pool(Rule::Distance), Severity::Critical), 0);
+    pass(&mut manager, 0, 1_000);
+    manager.take(&raised(pool(Rule::Distance), Severity::Warning), 100_000);
+    manager.take(&raised(spill(1), Severity::Warning), 150_000);
+    pass(&mut manager, 150_000, 151_000);
+    manager.take(&cleared(pool(Rule::Distance)), 200_000);
+    manager.take(&cleared(spill(1)), 200_000);
+    let left = pass(&mut manager, 200_000, 210_000);
+    assert_eq!(lines(&left), ["205000 resolved 2"]);
+    let told = for_channel(&left[0].1, Severity::Critical, None).unwrap();
+    assert_eq!(told.alerts.len(), 1);
+    assert_eq!(told.alerts[0].rule, "distance");
+}
+
+/// An end makes a message no louder than what it tells of.
+#[test]
+fn a_warning_beside_the_end_of_something_critical_is_a_warning() {
+    let mut manager = manager();
+    manager.take(&raised(pool(Rule::Distance), Severity::Critical), 0);
+    pass(&mut manager, 0, 1_000);
+    manager.take(&cleared(pool(Rule::Distance)), 100_000);
+    manager.take(&raised(spill(1), Severity::Warning), 100_100);
+    let left = pass(&mut manager, 100_000, 110_000);
+    assert_eq!(lines(&left), ["100600 alert 2"]);
+    assert_eq!(left[0].1.severity(), Severity::Warning);
 }

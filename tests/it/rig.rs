@@ -642,6 +642,33 @@ impl Rig {
         }));
     }
 
+    /// Tells a mark of now with the funding that comes next.
+    pub(crate) fn mark_with_funding(
+        &mut self,
+        name: &str,
+        price: Decimal,
+        rate: Decimal,
+        in_ms: i64,
+    ) {
+        let now_ms = self.exchange_ms();
+        self.tell(Event::Mark(MarkUpdate {
+            symbol: symbol(name),
+            mark: MarkPrice::new(Price::new(price)),
+            funding_rate: Some(Rate::new(rate)),
+            next_funding_ms: Some(now_ms + in_ms),
+            event_ms: now_ms,
+        }));
+    }
+
+    /// A read of the working orders that finds one less, if there are so many.
+    pub(crate) fn orders_read_without(&mut self, index: usize) {
+        let orders = self.core.mirror().orders().iter().cloned().enumerate();
+        let left = orders.filter(|(place, _)| *place != index);
+        let left = left.map(|(_, order)| order).collect();
+        let read = self.orders_read(left);
+        self.tell(read);
+    }
+
     fn play_order(&mut self, line: &OrderLine) {
         let intent = intent(line);
         let number = self.next_order;

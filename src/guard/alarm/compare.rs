@@ -15,6 +15,11 @@ impl Alarms {
     /// Tells of leverage, margin types and modes that are not what they were.
     pub(super) fn compare_settings(&mut self, mirror: &Mirror, now: Now) {
         let book = mirror.book();
+        let changes = Some(book.settings_changes());
+        if self.spares && self.known.changes == changes {
+            return;
+        }
+        self.known.changes = changes;
         let modes = (book.position_mode(), book.asset_mode());
         let before = self.known.modes.replace(modes);
         if before.is_some_and(|before| before != modes) {

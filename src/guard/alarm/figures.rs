@@ -6,19 +6,19 @@
 use rust_decimal::Decimal;
 
 use super::raised::Reading;
-use super::seen::{Seen, SeenPosition};
+use super::seen::{Seen, SeenPosition, SeenSpill};
 use super::state::Alarms;
 use super::{Key, Rule, words};
 use crate::clock::Now;
 use crate::guard::verdict::Level;
-use crate::margin::account::{Asset, MarginMode, Symbol};
+use crate::margin::account::{Asset, Symbol};
 use crate::margin::amount::quotient;
-use crate::margin::pool::PoolAssessment;
+use crate::margin::pool::{PoolAssessment, SymbolId};
 use crate::margin::position::PositionAssessment;
 use crate::mirror::Mirror;
 
-/// A funding is told of when it is nearer than this, in milliseconds.
-const FUNDING_NEAR_MS: i64 = 30 * 60_000;
+/// A hair less than a level: rounding of a quotient never decides.
+const HAIR: Decimal = Decimal::from_parts(99, 0, 0, false, 2);
 
 impl Alarms {
     pub(super) fn judge_pools(&mut self, seen: &Seen<'_>, mirror: &Mirror, now: Now) {
@@ -92,17 +92,19 @@ impl Alarms {
     }
 
     pub(super) fn judge_positions(&mut self, seen: &Seen<'_>, now: Now) {
+        let mut still = self.still();
         for position in &seen.positions {
             let pool = seen.pool(position.pool);
-            if let Some(figures) = &position.figures {
-                if figures.margin_mode == MarginMode::Isolated {
-                    self.judge_isolated(position, figures, now);
-                } else if let Some(pool) = pool {
-                    self.judge_spill(position, figures, pool, now);
-                }
+            if let Some(figures) = &position.isolated {
+                self.judge_isolated(position, figures, now);
+            } else if let (Some(spill), Some(pool)) = (&position.spill, pool) {
+                self.judge_spill(position, spill, pool, now);
             }
             self.judge_funding(position, pool, now);
-            self.judge_jump(position, now);
+            self.judge_jump(position, still, now);
+            if self.board.holds(Rule::MarkJump) {
+                still = None;
+            }
         }
         for (symbol, pool) in &seen.crossed {
             let reading = Reading {
@@ -113,8 +115,13 @@ impl Alarms {
             };
             self.board.take(reading, now);
         }
-        let held = |symbol: &Symbol| seen.positions.iter().any(|one| one.symbol == symbol);
-        self.marks.retain(|symbol, _| held(symbol));
+        // What is seen comes in the order of its places.
+        let held = |id: SymbolId| {
+            seen.positions
+                .binary_search_by_key(&id, |one| one.id)
+                .is_ok()
+        };
+        self.marks.retain(|id, _| held(*id));
     }
 
     fn judge_isolated(
@@ -138,22 +145,21 @@ impl Alarms {
     fn judge_spill(
         &mut self,
         position: &SeenPosition<'_>,
-        figures: &PositionAssessment,
+        spill: &SeenSpill,
         pool: &PoolAssessment,
         now: Now,
     ) {
-        let spill = figures.spill_of_pool;
-        if !spill.is_positive() || !pool.margin_balance.is_positive() {
+        if !spill.of_pool.is_positive() || !pool.margin_balance.is_positive() {
             return;
         }
-        let Ok(fraction) = spill.over(pool.margin_balance) else {
+        let Ok(fraction) = spill.of_pool.over(pool.margin_balance) else {
             return;
         };
         let reading = Reading {
             rule: Rule::Spill,
             value: fraction.get(),
             key: || of_leg(Rule::Spill, position),
-            text: || words::spill(position, figures, fraction),
+            text: || words::spill(position, spill, fraction),
         };
         self.take_of_symbol(position.symbol, reading, now);
     }
@@ -180,10 +186,7 @@ impl Alarms {
         pool: Option<&PoolAssessment>,
         now: Now,
     ) {
-        let near = position
-            .funding
-            .filter(|funding| funding.in_ms <= FUNDING_NEAR_MS);
-        let (Some(funding), Some(pool)) = (near, pool) else {
+        let (Some(funding), Some(pool)) = (position.funding, pool) else {
             return;
         };
         if !pool.margin_balance.is_positive() {
@@ -201,15 +204,31 @@ impl Alarms {
         self.board.take(reading, now);
     }
 
-    fn judge_jump(&mut self, position: &SeenPosition<'_>, now: Now) {
+    /// How far a mark may have moved without anything to tell, as a fraction: most stand near where they
+    /// stood, and a quotient is made for the others alone. `None`: each is looked at.
+    fn still(&self) -> Option<Decimal> {
+        if !self.spares || self.board.holds(Rule::MarkJump) {
+            return None;
+        }
+        match self.board.table.get(Rule::MarkJump).least_raised() {
+            None => Some(Decimal::MAX),
+            Some(least) => least.checked_mul(HAIR),
+        }
+    }
+
+    fn judge_jump(&mut self, position: &SeenPosition<'_>, still: Option<Decimal>, now: Now) {
         let mark = position.mark.price();
-        let trend = match self.marks.get_mut(position.symbol) {
-            Some(trend) => trend,
-            None => self.marks.entry(position.symbol.clone()).or_default(),
-        };
+        let trend = self.marks.entry(position.id).or_default();
         let oldest = trend.oldest(now);
         trend.take(mark.get(), now);
         let Some((before, _)) = oldest else { return };
+        let is_still = |part: Decimal| {
+            let most = before.abs().checked_mul(part)?;
+            Some(mark.get().checked_sub(before)?.abs() < most)
+        };
+        if still.is_some_and(|part| is_still(part).unwrap_or(false)) {
+            return;
+        }
         let moved = crate::margin::amount::exact_sub(mark.get(), before)
             .and_then(|by| quotient(by, before));
         let Ok(moved) = moved else { return };
@@ -237,7 +256,7 @@ impl Alarms {
             let reading = Reading {
                 rule: Rule::Stress,
                 value: one.margin_ratio,
-                key: || Key::of_pool(Rule::Stress, one.pool).with_part(one.outcome.name.as_str()),
+                key: || Key::of_pool(Rule::Stress, one.pool).with_part(one.outcome.name.clone()),
                 text: || words::stress(one),
             };
             self.board.take_at(&setting, reading, now);

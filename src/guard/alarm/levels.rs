@@ -75,6 +75,13 @@ impl Setting {
         levels.map(|level| level.clear.min(level.raise)).min()
     }
 
+    /// The least value that raises anything; `None` when all levels are off.
+    #[must_use]
+    pub fn least_raised(&self) -> Option<Decimal> {
+        let levels = self.levels.iter().flatten();
+        levels.map(|level| level.raise).min()
+    }
+
     /// The severity of an event of this rule; `None` when it is off.
     #[must_use]
     pub fn of_event(&self) -> Option<Severity> {

@@ -23,6 +23,8 @@ mod surely;
 mod trend;
 mod words;
 
+use std::borrow::Cow;
+
 use rust_decimal::Decimal;
 
 use crate::clock::Now;
@@ -74,7 +76,7 @@ pub struct Key {
     /// The symbol it is about.
     pub symbol: Option<Symbol>,
     /// What tells several of one symbol apart: a position side, an order.
-    pub part: Option<String>,
+    pub part: Option<Cow<'static, str>>,
 }
 
 impl Key {
@@ -110,7 +112,7 @@ impl Key {
 
     /// The same with a part.
     #[must_use]
-    pub fn with_part(mut self, part: impl Into<String>) -> Self {
+    pub fn with_part(mut self, part: impl Into<Cow<'static, str>>) -> Self {
         self.part = Some(part.into());
         self
     }

@@ -62,7 +62,7 @@ impl Alarms {
                 before,
                 after,
             } => (
-                Key::plain(Rule::CollateralCut).with_part(asset.as_str()),
+                Key::plain(Rule::CollateralCut).with_part(asset.as_str().to_owned()),
                 words::collateral_cut(asset, *before, *after),
                 true,
             ),

@@ -39,13 +39,14 @@ struct Raised {
     sweep: u64,
     is_event: bool,
     last_event: Now,
+    /// Its value was good for long enough.
+    is_over: bool,
 }
 
 /// What a further value means for a raised alarm.
 enum Next {
     Nothing,
     Tell(Change),
-    Over,
 }
 
 /// What a value reaches, and what it keeps up: severity and level.
@@ -66,6 +67,7 @@ impl Raised {
             sweep,
             is_event: false,
             last_event: now,
+            is_over: false,
         }
     }
 
@@ -102,7 +104,11 @@ impl Raised {
         }
         self.better_since = None;
         match at.kept {
-            None => Next::Over,
+            // Told with all that is over, whether it was looked at or not.
+            None => {
+                self.is_over = true;
+                Next::Nothing
+            }
             Some((severity, _)) => {
                 self.severity = severity;
                 Next::Tell(Change::Lower)
@@ -133,6 +139,8 @@ impl Raised {
 pub(super) struct Board {
     pub(super) table: Table,
     raised: BTreeMap<Key, Raised>,
+    /// How many are raised, by the rule's place: asked for with every value.
+    up: [usize; Rule::ALL.len()],
     sweep: u64,
     told: Vec<Transition>,
 }
@@ -142,6 +150,7 @@ impl Board {
         Self {
             table,
             raised: BTreeMap::new(),
+            up: [0; Rule::ALL.len()],
             sweep: 0,
             told: Vec::new(),
         }
@@ -205,13 +214,12 @@ impl Board {
                     return;
                 };
                 let raised = Raised::new(severity, Some(value), sweep, now);
-                self.raised.insert(key.clone(), raised);
+                self.raise(key.clone(), raised);
                 Next::Tell(Change::New)
             }
         };
         match change {
             Next::Nothing => {}
-            Next::Over => self.clear(&key),
             Next::Tell(change) => {
                 let limit = at.reached.or(at.kept).map(|(_, limit)| limit);
                 self.tell(key, change, Some(value), limit, text(), now);
@@ -220,9 +228,15 @@ impl Board {
     }
 
     /// Something of this rule is raised.
-    fn holds(&self, rule: Rule) -> bool {
-        let any = self.raised.range(Key::plain(rule)..).next();
-        any.is_some_and(|(key, _)| key.rule == rule)
+    pub(super) fn holds(&self, rule: Rule) -> bool {
+        self.up.get(rule.index()).is_some_and(|up| *up > 0)
+    }
+
+    fn raise(&mut self, key: Key, raised: Raised) {
+        if let Some(up) = self.up.get_mut(key.rule.index()) {
+            *up = up.saturating_add(1);
+        }
+        self.raised.insert(key, raised);
     }
 
     fn tell(
@@ -273,7 +287,7 @@ impl Board {
                     is_event: true,
                     ..Raised::new(severity, None, self.sweep, now)
                 };
-                self.raised.insert(key.clone(), raised);
+                self.raise(key.clone(), raised);
                 Change::New
             }
         };
@@ -291,6 +305,9 @@ impl Board {
 
     fn clear(&mut self, key: &Key) {
         if let Some(raised) = self.raised.remove(key) {
+            if let Some(up) = self.up.get_mut(key.rule.index()) {
+                *up = up.saturating_sub(1);
+            }
             self.told.push(Transition::Cleared {
                 key: key.clone(),
                 since: raised.since,
@@ -303,6 +320,10 @@ impl Board {
     pub(super) fn end(&mut self, depth: Option<Depth>, now: Now) {
         let mut over = Vec::new();
         for (key, raised) in &mut self.raised {
+            if raised.is_over {
+                over.push(key.clone());
+                continue;
+            }
             let hold_ms = self.table.get(key.rule).hold_ms;
             let good_since = if raised.is_event {
                 raised.last_event

@@ -5,7 +5,7 @@
 
 use rust_decimal::Decimal;
 
-use super::surely::{Part, breaks_nothing, spills_less};
+use super::surely::{Part, Reach, breaks_nothing, covered, is_beyond, spills_less};
 use crate::guard::fees::assumptions;
 use crate::guard::policy::{LimitKey, Policy};
 use crate::guard::stress::{self, StressOutcome};
@@ -13,10 +13,11 @@ use crate::margin::account::{Asset, AssetMode, MarginMode, PositionSide, Symbol,
 use crate::margin::amount::{Amount, MarkPrice, Notional, Rate, quotient};
 use crate::margin::book::{Book, Unknown};
 use crate::margin::order::{OpenOrder, OrderIntent};
-use crate::margin::pool::PoolAssessment;
-use crate::margin::position::{PositionAssessment, assess_positions};
+use crate::margin::pool::{PoolAssessment, SymbolId};
+use crate::margin::position::{PositionAssessment, assess_positions, spill_at_horizon};
 use crate::margin::project::fill;
 use crate::margin::shock::Held;
+use crate::mirror::marks::MarkMeta;
 use crate::mirror::view::LiveView;
 
 /// Most working orders that are tried out in one evaluation.
@@ -46,6 +47,8 @@ pub struct SeenPool<'a> {
 /// A position.
 #[derive(Debug)]
 pub struct SeenPosition<'a> {
+    /// Its contract's place in the book.
+    pub id: SymbolId,
     /// Contract.
     pub symbol: &'a Symbol,
     /// What is known of it.
@@ -56,10 +59,21 @@ pub struct SeenPosition<'a> {
     pub position_side: PositionSide,
     /// The mark.
     pub mark: MarkPrice,
-    /// Its figures; `None` when its spill is surely less than anybody is told of.
-    pub figures: Option<PositionAssessment>,
-    /// What it pays at the next funding.
+    /// What a crossed one draws from its pool; `None` when that is surely less than anybody is told of.
+    pub spill: Option<SeenSpill>,
+    /// The figures of an isolated one.
+    pub isolated: Option<Box<PositionAssessment>>,
+    /// What it pays at the next funding, if that is near.
     pub funding: Option<Funding>,
+}
+
+/// What a position draws from its pool in a bad move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeenSpill {
+    /// What is put on it, in its margin asset.
+    pub ticket: Amount,
+    /// What it loses beyond that, in the money of its pool.
+    pub of_pool: Amount,
 }
 
 /// What a position pays at the next funding.
@@ -134,16 +148,6 @@ impl Seen<'_> {
         let pool = self.pools.iter().find(|pool| pool.asset == asset)?;
         pool.figures.as_ref().ok()
     }
-
-    /// The spill of a symbol, as a fraction of its pool.
-    fn spill(&self, symbol: &Symbol, pool: &PoolAssessment) -> Option<Rate> {
-        let positions = self.positions.iter();
-        let of_symbol = positions.filter(|position| position.symbol == symbol);
-        spill_of(
-            of_symbol.filter_map(|position| position.figures.as_ref()),
-            pool,
-        )
-    }
 }
 
 /// From where on something is told: what surely stays below is not looked at closely.
@@ -153,6 +157,10 @@ pub struct Floors {
     pub part: Option<Decimal>,
     /// Of a position: its spill as a fraction of the pool; `None`: no spill is told.
     pub spill: Option<Decimal>,
+    /// An alarm about a spill is up: more of them than not are near their level, and exact figures come first.
+    pub spill_is_up: bool,
+    /// What is proved to be of no account is not computed; else everything is, in full.
+    pub spares: bool,
 }
 
 /// Assesses the account.
@@ -177,7 +185,8 @@ pub fn observe<'a>(view: &LiveView<'a>, policy: &Policy, depth: Depth, floors: F
         observe_stress(view, policy, &mut seen);
     }
     if let (Depth::Orders, Some(part)) = (depth, floors.part) {
-        observe_orders(view, policy, part, &mut seen);
+        let sure = Part::of(part).filter(|_| floors.spares);
+        observe_orders(view, policy, sure, &mut seen);
     }
     seen
 }
@@ -205,10 +214,9 @@ fn observe_positions<'a>(
     seen: &mut Seen<'a>,
 ) {
     let book = view.book();
-    for (symbol, state) in book.symbols() {
-        if state.is_idle() {
-            continue;
-        }
+    let clock_ms = view.mirror().exchange_now_ms(view.now());
+    seen.positions.reserve(book.busy_len());
+    for (id, symbol, state) in book.busy() {
         let pool = state.margin_asset.as_ref();
         let pool = pool.map(|asset| book.pool_of(asset));
         let crossed = state
@@ -220,24 +228,40 @@ fn observe_positions<'a>(
         if state.legs.is_flat() {
             continue;
         }
-        let is_small = seen.pool(pool).is_some_and(|pool| {
-            let least = |least| spills_less(state, pool, policy, least);
-            floors.spill.map_or(crossed, least)
+        let meta = view.mirror().mark_meta_at(id);
+        let near = meta.zip(clock_ms).and_then(near_funding);
+        let mut see = |position_side, mark: MarkPrice, notional, spill, isolated| {
+            let funding = near.zip(notional);
+            seen.positions.push(SeenPosition {
+                id,
+                symbol,
+                state,
+                pool,
+                position_side,
+                mark,
+                spill,
+                isolated,
+                funding: funding
+                    .and_then(|(near, notional)| funding_of(book, state, near, notional)),
+            });
+        };
+        let figures = pool.and_then(|pool| of_pool(&seen.pools, pool));
+        let figures = figures.filter(|_| floors.spares);
+        let spared = figures.zip(state.mark).and_then(|(figures, mark)| {
+            let is_small = floors
+                .spill
+                .map_or(crossed, |least| spills_less(state, figures, policy, least));
+            let spills = if is_small {
+                [None; 2]
+            } else {
+                spills_at_horizon(state, figures, policy.horizon)?
+            };
+            Some((mark, spills))
         });
-        if is_small && let Some(mark) = state.mark {
-            for (position_side, leg) in state.legs.held() {
-                let notional = mark.price().times(leg.quantity);
-                seen.positions.push(SeenPosition {
-                    symbol,
-                    state,
-                    pool,
-                    position_side,
-                    mark,
-                    funding: notional
-                        .ok()
-                        .and_then(|worth| funding(view, symbol, state, worth)),
-                    figures: None,
-                });
+        if let Some((mark, spills)) = spared {
+            for ((position_side, leg), spill) in state.legs.held().zip(spills) {
+                let notional = near.and_then(|_| mark.price().times(leg.quantity).ok());
+                see(position_side, mark, notional, spill, None);
             }
             continue;
         }
@@ -246,34 +270,66 @@ fn observe_positions<'a>(
             .what_if(symbol)
             .and_then(|what_if| assess_positions(&what_if, symbol, policy.horizon));
         for figures in assessed.unwrap_or_default() {
-            seen.positions.push(SeenPosition {
-                symbol,
-                state,
-                pool,
-                position_side: figures.position_side,
-                mark: figures.mark,
-                funding: funding(view, symbol, state, figures.notional),
-                figures: Some(figures),
-            });
+            let (side, mark, notional) = (figures.position_side, figures.mark, figures.notional);
+            let spill = SeenSpill {
+                ticket: figures.ticket,
+                of_pool: figures.spill_of_pool,
+            };
+            match figures.margin_mode {
+                MarginMode::Crossed => see(side, mark, Some(notional), Some(spill), None),
+                MarginMode::Isolated => {
+                    see(side, mark, Some(notional), None, Some(Box::new(figures)));
+                }
+            }
         }
     }
 }
 
-/// A long pays a positive rate, a short a negative one.
-fn funding(
-    view: &LiveView<'_>,
-    symbol: &Symbol,
+fn of_pool<'p>(pools: &'p [SeenPool<'_>], asset: &Asset) -> Option<&'p PoolAssessment> {
+    let pool = pools.iter().find(|pool| pool.asset == asset)?;
+    pool.figures.as_ref().ok()
+}
+
+/// What each leg spills, where the pool's distance shows that no price of its symbol liquidates within the
+/// horizon: then nothing has to be searched for.
+fn spills_at_horizon(
     state: &SymbolState,
-    notional: Notional,
-) -> Option<Funding> {
-    let meta = view.mirror().mark_meta(symbol.as_str())?;
-    let cost = notional.times(meta.funding_rate?).ok()?;
-    let exchange_now = view.mirror().exchange_now_ms(view.now())?;
-    let in_ms = meta.next_funding_ms?.saturating_sub(exchange_now);
-    if !cost.is_positive() || in_ms <= 0 {
+    pool: &PoolAssessment,
+    horizon: Rate,
+) -> Option<[Option<SeenSpill>; 2]> {
+    let (settings, mark) = (covered(state, pool)?, state.mark?);
+    if !is_beyond(pool, horizon) {
         return None;
     }
-    let book = view.book();
+    let mut spills = [None; 2];
+    for (spill, (_, leg)) in spills.iter_mut().zip(state.legs.held()) {
+        let (ticket, of_pool) = spill_at_horizon(leg, mark, settings.leverage, horizon).ok()?;
+        *spill = Some(SeenSpill { ticket, of_pool });
+    }
+    Some(spills)
+}
+
+/// A funding is told of when it is nearer than this, in milliseconds.
+const FUNDING_NEAR_MS: i64 = 30 * 60_000;
+
+/// Rate of the next funding and in how many milliseconds it is, if it is near.
+fn near_funding((meta, clock_ms): (&MarkMeta, i64)) -> Option<(Rate, i64)> {
+    let in_ms = meta.next_funding_ms?.saturating_sub(clock_ms);
+    let is_near = in_ms > 0 && in_ms <= FUNDING_NEAR_MS;
+    is_near.then_some((meta.funding_rate?, in_ms))
+}
+
+/// A long pays a positive rate, a short a negative one.
+fn funding_of(
+    book: &Book,
+    state: &SymbolState,
+    (rate, in_ms): (Rate, i64),
+    notional: Notional,
+) -> Option<Funding> {
+    let cost = notional.times(rate).ok()?;
+    if !cost.is_positive() {
+        return None;
+    }
     let of_pool = match book.asset_mode() {
         AssetMode::Single => cost,
         AssetMode::Multi => {
@@ -321,15 +377,23 @@ fn observe_stress<'a>(view: &LiveView<'a>, policy: &Policy, seen: &mut Seen<'a>)
     }
 }
 
-fn observe_orders<'a>(view: &LiveView<'a>, policy: &Policy, part: Decimal, seen: &mut Seen<'a>) {
+fn observe_orders<'a>(
+    view: &LiveView<'a>,
+    policy: &Policy,
+    sure: Option<Part>,
+    seen: &mut Seen<'a>,
+) {
     let book = view.book();
-    let sure = Part::of(part);
+    // Of the pool that was asked about last: most orders stand in one.
+    // It holds for fees up to the one it was made for.
+    let mut reach: Option<(&Asset, Rate, Option<Reach>)> = None;
     let adding = view
         .mirror()
         .orders()
         .iter()
         .filter(|order| !order.only_reduces());
-    for order in adding.take(ORDERS_MAX) {
+    let mut tried = 0_usize;
+    for order in adding {
         let Some(state) = book.state(order.symbol.as_str()) else {
             continue;
         };
@@ -339,22 +403,40 @@ fn observe_orders<'a>(view: &LiveView<'a>, policy: &Policy, part: Decimal, seen:
         let pool = book.pool_of(asset);
         let assumed = assumptions(view, policy, &order.symbol);
         let before = seen.pool(Some(pool));
-        if before
-            .zip(sure)
-            .is_some_and(|(pool, part)| breaks_nothing(order, state, pool, policy, assumed, part))
-        {
-            continue;
+        if let (Some(figures), Some(part)) = (before, sure) {
+            let fee = assumed.taker_fee.abs();
+            if reach
+                .as_ref()
+                .is_none_or(|(asset, dearest, _)| *asset != pool || *dearest < fee)
+            {
+                reach = Some((pool, fee, Reach::of(figures, policy, fee, part)));
+            }
+            let near = reach.as_ref().and_then(|(_, _, reach)| reach.as_ref());
+            if near.is_some_and(|reach| reach.holds(order, state, figures))
+                || breaks_nothing(order, state, figures, policy, assumed, part)
+            {
+                continue;
+            }
         }
+        // Those that surely break nothing do not count.
+        if tried == ORDERS_MAX {
+            break;
+        }
+        tried = tried.saturating_add(1);
         // A pool that holds nothing strains nothing yet.
         let before = before.map_or_else(Vec::new, |figures| {
-            let spill = seen.spill(&order.symbol, figures);
-            strains(figures, spill, &order.symbol, policy)
+            let what_if = book.what_if(&order.symbol);
+            let held = what_if.and_then(|it| assess_positions(&it, &order.symbol, policy.horizon));
+            let held = held.unwrap_or_default();
+            let spills = held.iter().map(|position| position.spill_of_pool);
+            strains(figures, spill_of(spills, figures), &order.symbol, policy)
         });
         let after = book.what_if(&order.symbol).and_then(|mut what_if| {
             fill(&mut what_if, &intent_of(order), assumed)?;
             let figures = what_if.assess(policy.horizon)?;
             let positions = assess_positions(&what_if, &order.symbol, policy.horizon)?;
-            let spill = spill_of(positions.iter(), &figures);
+            let spills = positions.iter().map(|position| position.spill_of_pool);
+            let spill = spill_of(spills, &figures);
             Ok(strains(&figures, spill, &order.symbol, policy))
         });
         if let Ok(after) = after {
@@ -372,12 +454,9 @@ fn observe_orders<'a>(view: &LiveView<'a>, policy: &Policy, part: Decimal, seen:
     }
 }
 
-/// The largest spill of these positions, as a fraction of the margin balance.
-fn spill_of<'p>(
-    positions: impl Iterator<Item = &'p PositionAssessment>,
-    pool: &PoolAssessment,
-) -> Option<Rate> {
-    let parts = positions.filter_map(|one| one.spill_of_pool.over(pool.margin_balance).ok());
+/// The largest of these spills, as a fraction of the margin balance.
+fn spill_of(spills: impl Iterator<Item = Amount>, pool: &PoolAssessment) -> Option<Rate> {
+    let parts = spills.filter_map(|spill| spill.over(pool.margin_balance).ok());
     parts.max().filter(|_| pool.margin_balance.is_positive())
 }
 

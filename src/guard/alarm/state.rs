@@ -16,12 +16,13 @@ use crate::clock::Now;
 use crate::guard::Context;
 use crate::guard::policy::{LimitKey, Policy};
 use crate::margin::account::{Asset, AssetMode, PositionMode, Settings, Symbol};
+use crate::margin::pool::SymbolId;
 use crate::mirror::Mirror;
 use crate::mirror::view::{LiveView, Needs, NotReady};
 
-/// Positions and orders are looked at this often, in milliseconds.
-const POSITIONS_MS: i64 = 1_000;
-const ORDERS_MS: i64 = 5_000;
+/// Positions and orders are looked at this often, in milliseconds: a breach is told within two seconds
+/// of its mark.
+const WHOLE_MS: i64 = 1_000;
 
 /// Before the account was seen for the first time, being blind is a start and no alarm for so long.
 const START_MS: i64 = 30_000;
@@ -30,6 +31,8 @@ const START_MS: i64 = 30_000;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Known {
     pub(super) modes: Option<(PositionMode, AssetMode)>,
+    /// The book's count of changes then.
+    pub(super) changes: Option<u64>,
     /// By the symbol's place in the book.
     pub(super) settings: Vec<Option<Settings>>,
 }
@@ -42,13 +45,14 @@ pub struct Alarms {
     /// Levels of symbols that have limits of their own.
     pub(super) own: BTreeMap<(Rule, Symbol), Setting>,
     pub(super) headroom: BTreeMap<Asset, Trend>,
-    pub(super) marks: BTreeMap<Symbol, Trend>,
+    pub(super) marks: BTreeMap<SymbolId, Trend>,
     pub(super) known: Known,
+    /// What surely changes nothing is not looked at.
+    pub(super) spares: bool,
     blind_since: Option<Now>,
     was_live: bool,
     account_changed: bool,
-    positions_seen: Option<Now>,
-    orders_seen: Option<Now>,
+    whole_seen: Option<Now>,
 }
 
 impl Alarms {
@@ -62,11 +66,20 @@ impl Alarms {
             headroom: BTreeMap::new(),
             marks: BTreeMap::new(),
             known: Known::default(),
+            spares: true,
             blind_since: None,
             was_live: false,
             account_changed: true,
-            positions_seen: None,
-            orders_seen: None,
+            whole_seen: None,
+        }
+    }
+
+    /// The same, but everything is looked at and computed each time: what tests hold the other against.
+    #[must_use]
+    pub fn thorough(given: AlarmPolicy, policy: &Policy) -> Self {
+        Self {
+            spares: false,
+            ..Self::new(given, policy)
         }
     }
 
@@ -119,32 +132,45 @@ impl Alarms {
         }
     }
 
-    /// From where on anything is told, at the strictest levels of any symbol.
+    /// From where on anything is told, at the strictest levels of any symbol: where an alarm of the rule
+    /// is up, from where it stays up.
     #[must_use]
     pub fn floors(&self) -> Floors {
+        if !self.spares {
+            return Floors {
+                part: Some(Decimal::ZERO),
+                spill: Some(Decimal::ZERO),
+                spill_is_up: false,
+                spares: false,
+            };
+        }
+        let least = |rule: Rule, setting: &Setting| {
+            if self.board.holds(rule) {
+                setting.least()
+            } else {
+                setting.least_raised()
+            }
+        };
         let own = self.own.iter();
         let own = own.filter(|((rule, _), _)| *rule == Rule::Spill);
         let spill = own.map(|(_, setting)| setting);
         let spill = spill.chain([self.board.table.get(Rule::Spill)]);
+        let part = self.board.table.get(Rule::OrderWouldBreak);
         Floors {
-            part: self.board.table.get(Rule::OrderWouldBreak).least(),
-            spill: spill.filter_map(Setting::least).min(),
+            part: least(Rule::OrderWouldBreak, part),
+            spill: spill.filter_map(|one| least(Rule::Spill, one)).min(),
+            spill_is_up: self.board.holds(Rule::Spill),
+            spares: true,
         }
     }
 
     /// How deep the next look has to be.
     fn depth(&mut self, now: Now) -> Depth {
-        let due = |seen: Option<Now>, every_ms: i64| {
-            seen.is_none_or(|seen| now.since_ms(seen) >= every_ms)
-        };
         let changed = std::mem::take(&mut self.account_changed);
-        if changed || due(self.orders_seen, ORDERS_MS) {
-            self.orders_seen = Some(now);
-            self.positions_seen = Some(now);
+        let due = |seen: Now| now.since_ms(seen) >= WHOLE_MS;
+        if changed || self.whole_seen.is_none_or(due) {
+            self.whole_seen = Some(now);
             Depth::Orders
-        } else if due(self.positions_seen, POSITIONS_MS) {
-            self.positions_seen = Some(now);
-            Depth::Positions
         } else {
             Depth::Pools
         }

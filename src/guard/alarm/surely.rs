@@ -94,12 +94,150 @@ pub(super) fn breaks_nothing(
     proves(order, state, pool, policy, assumed, part).unwrap_or(false)
 }
 
+/// The steepest rate of maintenance margin that [`Reach`] is made for.
+const RATE: Decimal = Decimal::from_parts(5, 0, 0, false, 2);
+
+/// How large an order of any symbol may be that surely breaks nothing of a pool, worked out once for all of
+/// them: the bounds of [`breaks_nothing`], solved for the notional of a resting order that is no worse than the
+/// mark, at [`RATE`] and without the discount that a ticket gives a spill.
+pub(super) struct Reach {
+    notional: Decimal,
+    /// What a symbol may lose, and what each unit of notional takes of that.
+    spill: Option<(Decimal, Decimal)>,
+    horizon: Decimal,
+}
+
+impl Reach {
+    /// For orders whose fill pays at most this fee; `None` when it would permit nothing, or symbols have
+    /// limits of their own.
+    pub(super) fn of(
+        pool: &PoolAssessment,
+        policy: &Policy,
+        fee: Rate,
+        part: Part,
+    ) -> Option<Self> {
+        if !policy.of_symbol.is_empty() || !pool.collateral.is_empty() {
+            return None;
+        }
+        let limit = |key: LimitKey| policy.limits.get(key).reject;
+        let horizon = policy.horizon.get();
+        let fee = fee.get();
+        let balance = pool.margin_balance.get();
+        let most = |room: Decimal, each: Decimal| {
+            if each.is_zero() {
+                Some(Decimal::MAX)
+            } else {
+                room.checked_div(each)?.checked_mul(HAIR)
+            }
+        };
+        // What each unit takes of a limit that falls with the balance, and what the limit is now.
+        let of_balance = |limit: Decimal| {
+            let limit = limit.checked_mul(part.part)?;
+            Some((limit.checked_mul(balance)?, limit.checked_mul(fee)?))
+        };
+        let far = match limit(LimitKey::LiquidationDistance) {
+            Some(limit) => limit.checked_mul(part.over)?.max(horizon),
+            None => horizon,
+        };
+        let (room, distance) = chord(pool, far)?;
+        let grown = Decimal::ONE.checked_add(far)?.checked_mul(RATE)?;
+        let each = far.checked_add(grown)?.checked_add(fee)?;
+        let mut notional = most(room, each.checked_mul(distance)?)?.min(most(balance, fee)?);
+        if let Some(limit) = limit(LimitKey::WalletAtRisk) {
+            let at_risk = pool.wallet_at_risk.as_ref()?.amount.get();
+            let (whole, each) = of_balance(limit)?;
+            let room = whole.checked_sub(at_risk)?;
+            notional = notional.min(most(room, each.checked_add(horizon)?)?);
+        }
+        if let Some(limit) = limit(LimitKey::MarginRatio) {
+            let (whole, each) = of_balance(limit)?;
+            let room = whole.checked_sub(pool.maintenance_margin.get())?;
+            notional = notional.min(most(room, each.checked_add(RATE)?)?);
+        }
+        let spill = match limit(LimitKey::Spill) {
+            None => None,
+            Some(limit) => {
+                let (whole, each) = of_balance(limit)?;
+                let each = each.checked_add(horizon)?.checked_add(fee)?;
+                Some((whole.checked_mul(HAIR)?, each))
+            }
+        };
+        (notional > Decimal::ZERO).then_some(Self {
+            notional,
+            spill,
+            horizon,
+        })
+    }
+
+    /// True when the order is surely small enough.
+    pub(super) fn holds(
+        &self,
+        order: &OpenOrder,
+        state: &SymbolState,
+        pool: &PoolAssessment,
+    ) -> bool {
+        self.proves(order, state, pool).unwrap_or(false)
+    }
+
+    fn proves(
+        &self,
+        order: &OpenOrder,
+        state: &SymbolState,
+        pool: &PoolAssessment,
+    ) -> Option<bool> {
+        covered(state, pool)?;
+        let OrderKind::Limit { price } = order.kind else {
+            return None;
+        };
+        let (mark, brackets) = (state.mark?.price().get(), state.brackets.as_deref()?);
+        let is_worse = match order.side {
+            Side::Buy => price.get() > mark,
+            Side::Sell => price.get() < mark,
+        };
+        let notional = order.remaining.get().abs().checked_mul(mark)?;
+        if is_worse || notional >= self.notional {
+            return None;
+        }
+        let (mut lost, mut most, mut held) = (Decimal::ZERO, Decimal::ZERO, Decimal::ZERO);
+        for (_, leg) in state.legs.held() {
+            let worth = leg.quantity.get().checked_mul(mark)?;
+            lost = lost.max(leg.entry_cost.get().checked_sub(worth)?);
+            most = most.max(worth.abs());
+            held = held.checked_add(worth.abs())?;
+        }
+        // A move may double it.
+        let whole = held.checked_add(notional)?.checked_mul(Decimal::TWO)?;
+        let whole = crate::margin::amount::Notional::new(whole);
+        if brackets.is_beyond_last(whole) || brackets.at(whole).maintenance_margin_rate.get() > RATE
+        {
+            return None;
+        }
+        let Some((permitted, each)) = self.spill else {
+            return Some(true);
+        };
+        let spilt = lost
+            .checked_add(most.checked_mul(self.horizon)?)?
+            .checked_add(notional.checked_mul(each)?)?;
+        Some(spilt < permitted)
+    }
+}
+
 /// The settings of a symbol that the bounds hold for: a joint pool counts each asset with two rates,
 /// and an isolated fill moves margin.
-fn covered(state: &SymbolState, pool: &PoolAssessment) -> Option<Settings> {
+pub(super) fn covered(state: &SymbolState, pool: &PoolAssessment) -> Option<Settings> {
     let settings = state.settings?;
     let covered = pool.collateral.is_empty() && settings.margin_mode == MarginMode::Crossed;
     covered.then_some(settings)
+}
+
+/// True when no price of any symbol of the pool liquidates it within so far a move.
+pub(super) fn is_beyond(pool: &PoolAssessment, far: Rate) -> bool {
+    let distance = match pool.survival.distance() {
+        _ if matches!(pool.survival, Survival::Liquidatable) => return false,
+        None => return true,
+        Some(distance) => distance.get().checked_mul(HAIR),
+    };
+    distance.is_some_and(|distance| distance > far.get())
 }
 
 fn leverage(settings: Settings) -> Decimal {
@@ -194,20 +332,27 @@ fn notional_of(leg: &Leg, mark: Decimal) -> Option<Decimal> {
 
 /// No adverse move up to this one liquidates the pool with the fill in it.
 fn outlives(pool: &PoolAssessment, added: &Added, far: Decimal) -> Option<bool> {
-    if matches!(pool.survival, Survival::Liquidatable) || far > Decimal::ONE {
+    let Some((room, distance)) = chord(pool, far) else {
         return Some(false);
+    };
+    let grown = Decimal::ONE.checked_add(far)?.checked_mul(added.rate)?;
+    let taken = added.notional.checked_mul(far.checked_add(grown)?)?;
+    Some(taken.checked_add(added.cost)?.checked_mul(distance)? < room)
+}
+
+/// The least headroom after an adverse move so far, times the pool's distance, and that distance; `None` when it
+/// is not that far away.
+fn chord(pool: &PoolAssessment, far: Decimal) -> Option<(Decimal, Decimal)> {
+    if matches!(pool.survival, Survival::Liquidatable) || far > Decimal::ONE {
+        return None;
     }
     let distance = pool.survival.distance().map_or(Decimal::ONE, Rate::get);
     let distance = distance.min(Decimal::ONE);
     if far >= distance {
-        return Some(false);
+        return None;
     }
-    // The chord, times the distance.
     let room = pool.headroom.get().checked_mul(HAIR)?;
-    let room = room.checked_mul(distance.checked_sub(far)?)?;
-    let grown = Decimal::ONE.checked_add(far)?.checked_mul(added.rate)?;
-    let taken = added.notional.checked_mul(far.checked_add(grown)?)?;
-    Some(taken.checked_add(added.cost)?.checked_mul(distance)? < room)
+    Some((room.checked_mul(distance.checked_sub(far)?)?, distance))
 }
 
 /// The most that the rest of the wallet pays for one leg of the symbol with the fill in it, times the

@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 
 use super::{FIX, ORDERS, POSITIONS, capital, order_number, order_words, text};
 use crate::guard::alarm::Text;
-use crate::guard::alarm::seen::{Funding, SeenOrder, SeenPosition, Strain};
+use crate::guard::alarm::seen::{Funding, SeenOrder, SeenPosition, SeenSpill, Strain};
 use crate::guard::policy::LimitKey;
 use crate::guard::words::{Careful, article, money, percent, price};
 use crate::margin::account::Symbol;
@@ -46,7 +46,7 @@ pub(in crate::guard::alarm) fn isolated_distance(
 
 pub(in crate::guard::alarm) fn spill(
     position: &SeenPosition<'_>,
-    figures: &PositionAssessment,
+    spill: &SeenSpill,
     fraction: Rate,
 ) -> Text {
     let asset = position.pool.map_or("", |asset| asset.as_str());
@@ -59,8 +59,8 @@ pub(in crate::guard::alarm) fn spill(
         "In a bad move {} loses {} {asset} more than the {} {asset} put on it; the rest of the wallet \
          pays that: {part}.",
         position.symbol,
-        money(figures.spill_of_pool),
-        money(figures.ticket)
+        money(spill.of_pool),
+        money(spill.ticket)
     );
     text(
         what,
