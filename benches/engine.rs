@@ -24,7 +24,7 @@ use std::time::Instant;
 
 use crossguard::clock::Clock;
 use crossguard::daemon::core::{Ask, Core, Input, PolicyInForce};
-use crossguard::exchange::translate::{MarketNews, market_frame};
+use crossguard::exchange::translate::{MarketNews, Names, market_frame};
 use crossguard::guard::Detail;
 use crossguard::guard::policy::Policy;
 use crossguard::margin::account::{PositionSide, Quotes, Side, Symbol, SymbolState};
@@ -325,6 +325,7 @@ fn whole_market() {
         "\nwhole-market array: {symbols} symbols, {held} held, {} bytes",
         frame.len()
     );
+    let mut names = Names::default();
     let mut ratios: Vec<f64> = Vec::new();
     let (mut scans, mut passes, mut parses) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS * 4 {
@@ -333,7 +334,7 @@ fn whole_market() {
         black_box(serde_json::from_str::<serde::de::IgnoredAny>(frame).unwrap());
         let scan = start.elapsed().as_nanos() as f64;
         let start = Instant::now();
-        black_box(parse(frame));
+        black_box(parse(frame, &mut names));
         parses.push(start.elapsed().as_nanos() as f64);
         let start = Instant::now();
         account.take_array(frame);
@@ -355,9 +356,9 @@ fn whole_market() {
     );
 }
 
-fn parse(frame: &str) -> Vec<MarkUpdate> {
+fn parse(frame: &str, names: &mut Names) -> Vec<MarkUpdate> {
     let mut marks = Vec::with_capacity(640);
-    market_frame(frame, &mut |news| {
+    market_frame(frame, names, &mut |news| {
         if let MarketNews::Mark(mark) = news {
             marks.push(mark);
         }
@@ -370,6 +371,7 @@ struct Account {
     core: Core,
     clock: Clock,
     cents: i64,
+    names: Names,
 }
 
 fn account(symbols: usize, held: usize) -> Account {
@@ -382,6 +384,7 @@ fn account(symbols: usize, held: usize) -> Account {
         core: Core::new(in_force, 1),
         clock,
         cents: 0,
+        names: Names::default(),
     };
     for event in shared::opening(account.clock.now(), symbols, held) {
         account.tell(event);
@@ -444,7 +447,7 @@ impl Account {
     fn take_array(&mut self, frame: &str) {
         let now = self.clock.now();
         let core = &mut self.core;
-        market_frame(frame, &mut |news| {
+        market_frame(frame, &mut self.names, &mut |news| {
             if let MarketNews::Mark(mark) = news {
                 black_box(core.step(Input::Event(Event::Mark(mark)), now));
             }

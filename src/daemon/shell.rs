@@ -238,13 +238,8 @@ impl Spine {
     fn listen(&mut self) {
         let more = self.take_events();
         self.take_marks();
-        for _ in 0..NOTES_AT_ONCE {
-            match self.notes.try_recv() {
-                Ok(note) => self.audience.note(&note),
-                Err(_) => break,
-            }
-        }
-        if more || !self.notes.is_empty() {
+        let more = self.take_notes() || more;
+        if more {
             self.bell.notify_one();
         }
         if self.due.take() {
@@ -255,7 +250,25 @@ impl Spine {
     }
 
     /// True when there may be more.
+    fn take_notes(&mut self) -> bool {
+        for _ in 0..NOTES_AT_ONCE {
+            // Nearly always there are none, and to look costs less than to try.
+            if self.notes.is_empty() {
+                return false;
+            }
+            match self.notes.try_recv() {
+                Ok(note) => self.audience.note(&note),
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+
+    /// True when there may be more.
     fn take_events(&mut self) -> bool {
+        if self.events.is_empty() {
+            return false;
+        }
         for _ in 0..EVENTS_AT_ONCE {
             match self.events.try_recv() {
                 Ok(event) => self.step(Input::Event(event), self.clock.now()),

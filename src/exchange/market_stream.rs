@@ -16,7 +16,7 @@ use super::pulse::millis;
 use super::run::supervised;
 use super::socket::{Ended, Expectation, Frame, Pump};
 use super::subscribe::{Stream, follow, spread};
-use super::translate::{MarketNews, market_frame};
+use super::translate::{MarketNews, Names, market_frame};
 use super::{Demand, Note, StreamKind};
 use crate::mirror::event::{Connection, Event, LossCause, StreamLoss};
 
@@ -138,6 +138,7 @@ async fn life(
         Ok(socket) => socket,
         Err(ConnectError { cause, detail, .. }) => return Ended::new(cause, detail),
     };
+    let mut names = Names::default();
     loop {
         *epoch = opened(context).await;
         let this_epoch = *epoch;
@@ -151,7 +152,7 @@ async fn life(
         };
         let reading = pump.run(
             &mut socket,
-            |text| on_text(context, text),
+            |text| on_text(context, &mut names, text),
             |at| {
                 context.outlet.note(Note::LastFrame {
                     stream: StreamKind::Market,
@@ -197,10 +198,10 @@ async fn opened(context: &Context) -> u64 {
     epoch
 }
 
-fn on_text(context: &Context, text: &str) -> Frame {
+fn on_text(context: &Context, names: &mut Names, text: &str) -> Frame {
     let mut frame = Frame::Quiet;
     let mut rates = Vec::new();
-    let read = market_frame(text, &mut |news| match news {
+    let read = market_frame(text, names, &mut |news| match news {
         MarketNews::Mark(mark) => {
             frame = Frame::Data;
             context.outlet.mark(mark);

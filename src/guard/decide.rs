@@ -364,8 +364,8 @@ pub(super) fn orders_in<'p>(
     asset: &Asset,
 ) -> Result<(Vec<usize>, Vec<&'p OrderIntent>), Unknown> {
     let book = desk.view.book();
-    let mut places = Vec::new();
-    let mut here = Vec::new();
+    let most = proposal.orders().len();
+    let (mut places, mut here) = (Vec::with_capacity(most), Vec::with_capacity(most));
     for (place, intent) in proposal.orders().iter().enumerate() {
         if book.pool_of(desk.pool_of(&intent.symbol)?) == book.pool_of(asset) {
             places.push(place);
@@ -381,7 +381,7 @@ pub(super) fn pools_of<'p, 'a: 'p>(
     desk: &Desk<'a>,
     proposal: &'p Proposal,
 ) -> Result<Vec<&'p Asset>, Unknown> {
-    let mut pools: Vec<&Asset> = Vec::new();
+    let mut pools: Vec<&Asset> = Vec::with_capacity(1);
     let book = desk.view.book();
     for symbol in proposal.symbols() {
         let asset = desk.pool_of(symbol)?;

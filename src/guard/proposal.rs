@@ -65,7 +65,7 @@ impl Proposal {
     /// Every contract it is about, in its order, each once.
     #[must_use]
     pub fn symbols(&self) -> Vec<&Symbol> {
-        let mut symbols: Vec<&Symbol> = Vec::new();
+        let mut symbols: Vec<&Symbol> = Vec::with_capacity(self.orders().len().max(1));
         let of_orders = self.orders().iter().map(|intent| &intent.symbol);
         for symbol in of_orders.chain(self.change().and_then(Change::symbol)) {
             if !symbols.contains(&symbol) {

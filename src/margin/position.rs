@@ -155,7 +155,7 @@ pub fn assess_positions(
         }
         MarginMode::Isolated => (None, None),
     };
-    let mut positions = Vec::new();
+    let mut positions = Vec::with_capacity(state.legs.held().count());
     for (position_side, leg) in state.legs.held() {
         let notional = mark.price().times(leg.quantity)?;
         let liquidation = match shared {

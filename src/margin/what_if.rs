@@ -176,17 +176,21 @@ impl<'a> WhatIf<'a> {
         };
         let new = Contribution::of(&state, book.position_mode()).map_err(missing)?;
         change.wallet_change = change.wallet_change.plus(wallet_change)?;
-        let before = change.sums.unwrap_or_else(|| book.sums(&asset));
+        let mut sums = change.sums.unwrap_or_else(|| book.sums(&asset));
         let known = change.replaced.iter_mut().find(|one| one.id == id);
         match known {
             Some(replaced) => {
-                change.sums = Some(before.minus(&replaced.new)?.plus(&new)?);
+                sums.subtract(&replaced.new)?;
+                sums.add(&new)?;
                 replaced.state = state;
                 replaced.new = new;
             }
             None => {
                 let old = book.contribution(id).copied().unwrap_or_default();
-                change.sums = Some(before.minus(&old)?.plus(&new)?);
+                sums.subtract(&old)?;
+                sums.add(&new)?;
+                // Nearly always it stays the only one, and it is large.
+                change.replaced.reserve_exact(1);
                 change.replaced.push(Replaced {
                     id,
                     state,
@@ -195,6 +199,7 @@ impl<'a> WhatIf<'a> {
                 });
             }
         }
+        change.sums = Some(sums);
         Ok(())
     }
 

@@ -135,9 +135,11 @@ impl Mirror {
     /// Every plane's freshness; marks are those of held symbols and of `symbol`.
     #[must_use]
     pub fn planes(&self, now: Now, symbol: Option<&Symbol>) -> Vec<PlaneStatus> {
-        self.planes_in_use()
-            .map(|plane| self.status_with(plane, now, self.reason(plane, now, symbol)))
-            .collect()
+        let mut planes = Vec::with_capacity(Plane::ALL.len());
+        for plane in self.planes_in_use() {
+            planes.push(self.status_with(plane, now, self.reason(plane, now, symbol)));
+        }
+        planes
     }
 
     /// Collateral rates matter in multi-assets mode only.

@@ -198,13 +198,14 @@ pub(super) fn parameters<'a>(at: &str, value: &'a RawValue) -> Result<Parameters
         return Err(Refusal::field(at, "expected an object"));
     }
     let Object(entries) = parse_object(value.get())?;
-    entries
-        .into_iter()
-        .map(|(name, value)| match scalar(value) {
-            Ok(text) => Ok((name, text)),
-            Err(message) => Err(Refusal::field(&format!("{at}.{name}"), message)),
-        })
-        .collect()
+    let mut parameters = Vec::with_capacity(entries.len());
+    for (name, value) in entries {
+        match scalar(value) {
+            Ok(text) => parameters.push((name, text)),
+            Err(message) => return Err(Refusal::field(&format!("{at}.{name}"), message)),
+        }
+    }
+    Ok(parameters)
 }
 
 /// A text, a number as it is written, or a boolean.

@@ -182,11 +182,19 @@ impl Route {
         }
     }
 
+    const fn has_id(self) -> bool {
+        matches!(
+            self,
+            Self::Decision | Self::ExplainDecision | Self::Acknowledge
+        )
+    }
+
     /// What stands in the place of `{id}` if this path is the route's; empty where it has none.
     fn id_in(self, path: &str) -> Option<&str> {
-        let Some((before, after)) = self.path().split_once("{id}") else {
+        if !self.has_id() {
             return (self.path() == path).then_some("");
-        };
+        }
+        let (before, after) = self.path().split_once("{id}")?;
         let id = path.strip_prefix(before)?.strip_suffix(after)?;
         (!id.is_empty() && !id.contains('/')).then_some(id)
     }

@@ -12,6 +12,28 @@ use crate::margin::account::Symbol;
 use crate::margin::amount::{MarkPrice, Price, Rate};
 use crate::mirror::event::{CollateralUpdate, MarkUpdate};
 
+/// Most names that are kept: more contracts than are listed.
+const NAMES_MAX: usize = 2_048;
+
+/// Names that were read before: a mark that comes every second needs no new memory for its own, which
+/// another thread would have to give back.
+#[derive(Debug, Default)]
+#[expect(clippy::disallowed_types, reason = "looked up, never iterated")]
+pub struct Names(std::collections::HashSet<Symbol, foldhash::fast::FixedState>);
+
+impl Names {
+    fn symbol(&mut self, name: &str) -> Option<Symbol> {
+        if let Some(known) = self.0.get(name) {
+            return Some(known.clone());
+        }
+        let symbol = Symbol::new(name)?;
+        if self.0.len() < NAMES_MAX {
+            self.0.insert(symbol.clone());
+        }
+        Some(symbol)
+    }
+}
+
 /// What a market frame brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MarketNews {
@@ -44,8 +66,12 @@ pub enum MarketNews {
 /// # Errors
 /// [`WireError`] when the frame is not what it should be. A row in it that cannot be read is told
 /// as [`MarketNews::Unreadable`]: one symbol's odd figure must not blind the others.
-pub fn market_frame(text: &str, news: &mut impl FnMut(MarketNews)) -> Result<(), WireError> {
-    if plain_marks(text, news) {
+pub fn market_frame(
+    text: &str,
+    names: &mut Names,
+    news: &mut impl FnMut(MarketNews),
+) -> Result<(), WireError> {
+    if plain_marks(text, names, news) {
         return Ok(());
     }
     if text.trim_start().starts_with('[') {
@@ -57,7 +83,7 @@ pub fn market_frame(text: &str, news: &mut impl FnMut(MarketNews)) -> Result<(),
     let frame: Frame<'_> = serde_json::from_str(text)?;
     match frame.data {
         // One wrapper, never two.
-        Some(data) if frame.e.is_none() => unwrapped(data.get(), news),
+        Some(data) if frame.e.is_none() => unwrapped(data.get(), names, news),
         _ => {
             news(event(&frame));
             Ok(())
@@ -68,17 +94,17 @@ pub fn market_frame(text: &str, news: &mut impl FnMut(MarketNews)) -> Result<(),
 /// Reads marks that are spelled exactly as the exchange spells them, and tells each as it is read:
 /// these frames come by the thousand. False sends the frame through the reader that trusts no type,
 /// which also finds the words for what is wrong; that a mark is then told twice changes nothing.
-fn plain_marks(text: &str, news: &mut impl FnMut(MarketNews)) -> bool {
+fn plain_marks(text: &str, names: &mut Names, news: &mut impl FnMut(MarketNews)) -> bool {
     let Some(mut rest) = text.strip_prefix('[') else {
         let tick = Tick::scan(text).filter(|(_, rest)| rest.is_empty());
-        let mark = tick.and_then(|(tick, _)| plain_mark(&tick));
+        let mark = tick.and_then(|(tick, _)| plain_mark(&tick, names));
         return mark.map(news).is_some();
     };
     loop {
         let Some((tick, after)) = Tick::scan(rest) else {
             return false;
         };
-        let Some(mark) = plain_mark(&tick) else {
+        let Some(mark) = plain_mark(&tick, names) else {
             return false;
         };
         news(mark);
@@ -89,7 +115,7 @@ fn plain_marks(text: &str, news: &mut impl FnMut(MarketNews)) -> bool {
     }
 }
 
-fn plain_mark(tick: &Tick<'_>) -> Option<MarketNews> {
+fn plain_mark(tick: &Tick<'_>, names: &mut Names) -> Option<MarketNews> {
     if tick.e != "markPriceUpdate" {
         return None;
     }
@@ -101,7 +127,7 @@ fn plain_mark(tick: &Tick<'_>) -> Option<MarketNews> {
         text => Some(Rate::parse(text).ok()?),
     };
     Some(MarketNews::Mark(MarkUpdate {
-        symbol: Symbol::new(tick.s)?,
+        symbol: names.symbol(tick.s)?,
         mark: MarkPrice::new(Price::parse(tick.p).ok()?),
         funding_rate,
         next_funding_ms: (tick.T > 0).then_some(tick.T),
@@ -109,8 +135,12 @@ fn plain_mark(tick: &Tick<'_>) -> Option<MarketNews> {
     }))
 }
 
-fn unwrapped(text: &str, news: &mut impl FnMut(MarketNews)) -> Result<(), WireError> {
-    if plain_marks(text, news) {
+fn unwrapped(
+    text: &str,
+    names: &mut Names,
+    news: &mut impl FnMut(MarketNews),
+) -> Result<(), WireError> {
+    if plain_marks(text, names, news) {
         return Ok(());
     }
     if text.starts_with('[') {
@@ -229,7 +259,7 @@ mod tests {
 
     fn read(text: &str) -> Vec<MarketNews> {
         let mut all = Vec::new();
-        market_frame(text, &mut |news| all.push(news)).unwrap();
+        market_frame(text, &mut Names::default(), &mut |news| all.push(news)).unwrap();
         all
     }
 
@@ -314,7 +344,10 @@ mod tests {
     fn what_cannot_be_read_is_an_error_and_what_is_new_is_not() {
         let mut sink = |_| {};
         for text in ["", "nonsense", "[{]", "1", r#"{"e":5}"#] {
-            assert!(market_frame(text, &mut sink).is_err(), "{text}");
+            assert!(
+                market_frame(text, &mut Names::default(), &mut sink).is_err(),
+                "{text}"
+            );
         }
         for text in [
             r#"{"e":"markPriceUpdate","E":1,"s":"BTCUSDT"}"#,

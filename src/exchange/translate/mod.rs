@@ -30,7 +30,7 @@ pub(super) use collateral::asset_index;
 pub(super) use fees::commission_rates;
 pub(super) use key::key_permissions;
 pub(super) use market::premium_index;
-pub use market::{MarketNews, market_frame};
+pub use market::{MarketNews, Names, market_frame};
 pub(super) use orders::{open_algo_orders, open_orders};
 pub(super) use quotes::{best_prices, last_prices};
 pub(super) use tables::{brackets, exchange_info, listen_key, server_time};
