@@ -34,9 +34,10 @@ impl Attempt {
 
 /// Reads the rates of every contract that is wanted, for ever.
 pub(super) async fn keep(context: Arc<Context>) {
-    // What decisions rest on is read first.
+    // What decisions rest on is read first; a daemon that is started again and again reads nothing else.
     let mut signals = context.signals.follow();
     signals.until(|signals| signals.modes_known).await;
+    tokio::time::sleep(context.cadence.commission_gap).await;
     let mut demand = context.demand.follow();
     let mut backoff = context.read_backoff(8);
     let mut attempts: BTreeMap<Symbol, Attempt> = BTreeMap::new();
@@ -58,6 +59,10 @@ pub(super) async fn keep(context: Arc<Context>) {
             }
             continue;
         };
+        if !context.rest.has_spare(calls::COMMISSION_RATE.weight) {
+            tokio::time::sleep(context.cadence.commission_gap).await;
+            continue;
+        }
         let (holds, pause) = match read(&context, &symbol).await {
             Ok(()) => {
                 backoff.reset();
