@@ -122,12 +122,24 @@ pub fn start(options: Options) -> Result<(Handle, Thread), String> {
     let thread = std::thread::Builder::new()
         .name("alerts".to_owned())
         .spawn(move || {
+            stand_back();
             runtime.block_on(serve(options, inbox, alive, stopped));
             // A hook that hangs does not hold up the end.
             runtime.shutdown_background();
         })
         .map_err(|error| format!("cannot start a thread: {error}"))?;
     Ok((handle, Thread { stop, thread }))
+}
+
+/// How far this thread stands behind the others (see nice(2)): it still gets a quarter of a CPU that
+/// another one wants for itself.
+const NICE: i32 = 5;
+
+/// Where there is only one CPU to spare, a storm of deliveries that fail must not stand before a check.
+fn stand_back() {
+    let this_thread = rustix::thread::gettid();
+    // To be less urgent is always permitted; where it is not, nothing is lost.
+    let _ = rustix::process::setpriority_process(Some(this_thread), NICE);
 }
 
 /// A channel and the work that serves it; without its owner the work ends.

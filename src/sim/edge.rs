@@ -12,7 +12,7 @@ use super::exact::Fixed;
 use super::figures::{Figures, Standing};
 
 /// Rises are looked for up to the mark doubled so many times.
-const DOUBLINGS_MAX: u32 = 40;
+const DOUBLINGS_MAX: u32 = 64;
 
 /// Trial sizes beyond this are not weighed any more: sums would saturate.
 const SIZE_MAX: Fixed = Fixed::new(1_000_000_000_000_000_000, 0);
