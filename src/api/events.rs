@@ -104,9 +104,15 @@ struct Ring {
 
 /// Lets everybody look who waits, once the ring is free: from another thread that is a system call.
 fn wake(mut ring: MutexGuard<'_, Ring>) {
-    let waiting = std::mem::take(&mut ring.waiting);
+    // Nearly always there is one, and it needs no list of its own.
+    let first = ring.waiting.pop();
+    let others = if ring.waiting.is_empty() {
+        Vec::new()
+    } else {
+        std::mem::take(&mut ring.waiting)
+    };
     drop(ring);
-    for waker in waiting {
+    for waker in first.into_iter().chain(others) {
         waker.wake();
     }
 }

@@ -12,9 +12,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
+
+use super::bell::Bell;
 
 /// How often time passes for the core, in milliseconds.
 pub const BEAT_MS: u64 = 100;
@@ -23,7 +24,7 @@ pub const BEAT_MS: u64 = 100;
 #[derive(Debug)]
 pub struct Beat {
     due: Due,
-    bell: Arc<Notify>,
+    bell: Arc<Bell>,
 }
 
 /// The spine's side of it: time has passed and was not looked at yet.
@@ -39,7 +40,7 @@ impl Due {
 }
 
 impl Beat {
-    pub(super) fn new(bell: Arc<Notify>) -> (Self, Due) {
+    pub(super) fn new(bell: Arc<Bell>) -> (Self, Due) {
         let due = Due::default();
         let beat = Self {
             due: due.clone(),
@@ -59,7 +60,7 @@ impl Beat {
                 () = &mut stopped => return,
                 _ = ticks.tick() => {
                     self.due.0.store(true, Ordering::Relaxed);
-                    self.bell.notify_one();
+                    self.bell.ring();
                 }
             }
         }
@@ -72,15 +73,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn beats_that_nobody_looked_at_count_once() {
-        let bell = Arc::new(Notify::new());
+        let bell = Arc::new(Bell::default());
         let (beat, due) = Beat::new(Arc::clone(&bell));
         let shutdown = CancellationToken::new();
         let beating = tokio::spawn(beat.keep(shutdown.clone()));
-        bell.notified().await;
+        bell.rung().await;
         assert!(due.take());
         assert!(!due.take());
         tokio::time::sleep(Duration::from_millis(BEAT_MS * 5 + 1)).await;
-        bell.notified().await;
+        bell.rung().await;
         assert!(due.take());
         assert!(!due.take());
         shutdown.cancel();

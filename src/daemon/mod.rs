@@ -6,6 +6,7 @@
 //! answers to whoever asked.
 
 mod beat;
+mod bell;
 pub mod core;
 pub mod handle;
 pub mod memory;

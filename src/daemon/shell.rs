@@ -9,10 +9,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::beat::{Beat, Due};
+use super::bell::Bell;
 use super::core::{Core, Input, Output, PolicyInForce, Reads};
 use super::handle::{GuardHandle, Message, QUEUE_MAX};
 use super::report::{Answer, PoolReport};
@@ -67,7 +68,7 @@ pub struct Exchange {
     events: mpsc::Sender<Event>,
     notes: mpsc::Sender<Note>,
     marks: Marks,
-    bell: Arc<Notify>,
+    bell: Arc<Bell>,
 }
 
 /// Marks that the core has not seen yet, in the order they came. While the core keeps up they are
@@ -109,19 +110,19 @@ fn keep_latest(waiting: &mut Vec<MarkUpdate>) {
 impl Sink for Exchange {
     fn event(&self, event: Event) -> Result<(), Full> {
         let sent = self.events.try_send(event).map_err(|_| Full);
-        self.bell.notify_one();
+        self.bell.ring();
         sent
     }
 
     fn mark(&self, mark: MarkUpdate) {
         self.marks.put(mark);
-        self.bell.notify_one();
+        self.bell.ring();
     }
 
     fn note(&self, note: Note) {
         // A note that finds no room is only a fact less in the metrics.
         drop(self.notes.try_send(note));
-        self.bell.notify_one();
+        self.bell.ring();
     }
 }
 
@@ -135,7 +136,7 @@ pub struct Spine {
     marks: Marks,
     /// Marks on their way from the queue to the core; empty between two steps.
     marks_in_hand: Vec<MarkUpdate>,
-    bell: Arc<Notify>,
+    bell: Arc<Bell>,
     due: Due,
     watchdog: Watchdog,
     demand: watch::Sender<Demand>,
@@ -173,7 +174,7 @@ pub fn spine(
         ..Demand::default()
     });
     let marks = Marks::default();
-    let bell = Arc::new(Notify::new());
+    let bell = Arc::new(Bell::default());
     let exchange = Arc::new(Exchange {
         events: event_sender,
         notes: note_sender,
@@ -224,7 +225,7 @@ impl Spine {
             tokio::select! {
                 biased;
                 () = &mut stopped => return,
-                () = self.bell.notified() => self.listen(),
+                () = self.bell.rung() => self.listen(),
                 message = self.messages.recv() => match message {
                     Some(message) => self.serve(message),
                     None => return,
@@ -240,7 +241,7 @@ impl Spine {
         self.take_marks();
         let more = self.take_notes() || more;
         if more {
-            self.bell.notify_one();
+            self.bell.ring();
         }
         if self.due.take() {
             self.step(Input::Tick, self.clock.now());

@@ -134,9 +134,20 @@ pub(super) fn order(a: Decimal, b: Decimal) -> Ordering {
     aligned(a, b).map_or_else(|| a.cmp(&b), |(a, b)| a.cmp(&b))
 }
 
+/// Powers of ten that 64 bits hold.
+const SHORT_POWERS: [i64; 19] = {
+    let mut powers = [1; 19];
+    let mut at = 1;
+    while at < powers.len() {
+        powers[at] = powers[at - 1] * 10;
+        at += 1;
+    }
+    powers
+};
+
 /// A number times 10^`places`, where 64 bits hold it.
 fn lifted(value: i64, places: u32) -> Option<i64> {
-    value.checked_mul(i64::try_from(power(places)?).ok()?)
+    value.checked_mul(*SHORT_POWERS.get(usize::try_from(places).ok()?)?)
 }
 
 /// `a + b` where 128 bits hold the shorter fraction lifted to the longer one's scale: nearly every sum
