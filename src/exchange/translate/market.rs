@@ -16,9 +16,8 @@ use crate::mirror::event::{CollateralUpdate, MarkUpdate};
 const NAMES_MAX: usize = 2_048;
 
 /// Names that were read before: a mark that comes every second needs no new memory for its own, which
-/// another thread would have to give back.
+/// another thread would have to give back. Looked up, never iterated.
 #[derive(Debug, Default)]
-#[expect(clippy::disallowed_types, reason = "looked up, never iterated")]
 pub struct Names(std::collections::HashSet<Symbol, foldhash::fast::FixedState>);
 
 impl Names {
