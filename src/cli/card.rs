@@ -9,8 +9,9 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::screen::{self, safe};
-use crate::api::protocol::answer::{CheckAnswer, Costs, Finding, OrderEcho};
+use crate::api::protocol::answer::{CheckAnswer, Finding, OrderEcho};
 use crate::api::protocol::contagion::{PositionChange, PositionState};
+use crate::api::protocol::costs::Costs;
 use crate::api::protocol::figure::Figure;
 use crate::api::protocol::pool::{FirstKiller, PoolFigures, WalletAtRisk};
 use crate::api::protocol::ways::{Alternative, Stress, WorstCase};

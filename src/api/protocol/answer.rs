@@ -4,13 +4,13 @@
 //! Must not know: how any figure is computed, why a rule spoke.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::account::{LIQUIDATABLE_NOW, callback};
 use super::contagion::{PoolChange, PositionChange};
+use super::costs::{Costs, missing_costs};
 use super::figure::Figure;
 use super::inputs::{ClockView, Inputs, MissingEntry, Planes};
 use super::names;
@@ -21,7 +21,6 @@ use crate::guard::proposal::Proposal;
 use crate::guard::verdict::{self, Decision, Judgement};
 use crate::guard::words;
 use crate::margin::account::Side;
-use crate::margin::amount::Rate;
 use crate::margin::cost::OrderCost;
 use crate::margin::order::{OrderIntent, OrderKind};
 use crate::margin::project;
@@ -252,40 +251,6 @@ pub struct IsolatedTwin<'a> {
     pub message: Option<Cow<'a, str>>,
 }
 
-/// What the order costs besides margin.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Costs<'a> {
-    /// Taker fee of the assumed fill.
-    pub fee: Figure,
-    /// The fee if it filled as an order that waited in the book, at the account's own rate.
-    pub maker_fee: Figure,
-    /// The rates behind both, by contract.
-    pub fee_rates: BTreeMap<Cow<'a, str>, FeeRates>,
-    /// What the assumed fill loses against the mark; negative when it gains.
-    pub slippage: Figure,
-    /// What of the order book the assumed fill takes: always `null`, no book is followed.
-    pub depth_used: Figure,
-    /// What the position pays (positive) or receives at the next funding.
-    pub funding_next: Figure,
-    /// When that is, in milliseconds since 1970; `null` when it is not known.
-    pub funding_time: Option<i64>,
-}
-
-/// The fee rates that hold for a contract, as fractions of the notional.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct FeeRates {
-    /// The account's own, of an order that waits in the book.
-    pub maker: Figure,
-    /// The account's own, of an order that takes.
-    pub taker: Figure,
-    /// What `fee` is counted with: the higher of `taker` and the policy's `taker_fee`.
-    pub taker_used: Figure,
-    /// How long ago `maker` and `taker` were asked for; `null` while they were not.
-    pub age_ms: Option<i64>,
-}
-
 impl<'a> From<&'a verdict::Finding> for Finding<'a> {
     fn from(finding: &'a verdict::Finding) -> Self {
         let fraction = |value: Option<_>| Figure(value.map(crate::margin::amount::cut));
@@ -452,35 +417,6 @@ impl<'a> IsolatedTwin<'a> {
     }
 }
 
-impl<'a> From<&'a verdict::Costs> for Costs<'a> {
-    fn from(costs: &'a verdict::Costs) -> Self {
-        let rates = costs.rates.iter();
-        Self {
-            fee: Figure::money(costs.fee),
-            maker_fee: costs.maker_fee.map_or(Figure::NONE, Figure::money),
-            fee_rates: rates
-                .map(|rates| (Cow::Borrowed(rates.symbol.as_str()), FeeRates::from(rates)))
-                .collect(),
-            depth_used: Figure::NONE,
-            slippage: costs.slippage.map_or(Figure::NONE, Figure::money),
-            funding_time: costs.funding_time_ms,
-            funding_next: costs.funding_next.map_or(Figure::NONE, Figure::money),
-        }
-    }
-}
-
-impl From<&verdict::FeeRates> for FeeRates {
-    fn from(rates: &verdict::FeeRates) -> Self {
-        let rate = |rate: Rate| Figure::exact(rate.get());
-        Self {
-            maker: rates.maker.map_or(Figure::NONE, rate),
-            taker: rates.taker.map_or(Figure::NONE, rate),
-            taker_used: rate(rates.taker_used),
-            age_ms: rates.age_ms,
-        }
-    }
-}
-
 /// The one order of a question, or the orders of a batch.
 fn echoes<'a>(
     proposal: &'a Proposal,
@@ -595,37 +531,6 @@ fn missing<'a>(
             let path = format!("positions.{index}.lossMultiple").into();
             missing.push(MissingEntry::plain(path, UNBOUNDED));
         }
-    }
-    missing
-}
-
-fn missing_costs(costs: &verdict::Costs) -> Vec<MissingEntry<'static>> {
-    const NO_BOOK: &str = "no order book is followed: a market order is taken to fill at the mark \
-                           and the policy's market_slippage";
-    let mut missing = Vec::new();
-    if costs.maker_fee.is_none() {
-        let unread = costs.rates.iter().filter(|rates| rates.maker.is_none());
-        let names: Vec<&str> = unread.map(|rates| rates.symbol.as_str()).collect();
-        let reason = format!(
-            "the account's fee rates of {} were not read yet",
-            names.join(", ")
-        );
-        missing.push(MissingEntry {
-            path: Cow::Borrowed("costs.makerFee"),
-            plane: None,
-            reason: Cow::Owned(reason),
-        });
-    }
-    missing.push(MissingEntry::plain(
-        Cow::Borrowed("costs.depthUsed"),
-        NO_BOOK,
-    ));
-    if costs.funding_next.is_none() {
-        missing.push(MissingEntry {
-            path: Cow::Borrowed("costs.fundingNext"),
-            plane: Some(Cow::Borrowed("marks")),
-            reason: Cow::Borrowed("the funding rate is not known"),
-        });
     }
     missing
 }

@@ -10,6 +10,7 @@ pub mod account;
 pub mod alerts;
 pub mod answer;
 pub mod contagion;
+pub mod costs;
 pub mod decisions;
 pub mod error;
 pub mod explain;
