@@ -3,10 +3,12 @@
 //! Owns: the list of positions with their liquidation prices, shifts, tickets and overruns.
 //! Must not know: rules.
 
+use rust_decimal::Decimal;
+
 use super::desk::Desk;
 use super::verdict::{EndangeredOrder, OrderDanger, PositionChange, PositionFigures};
 use super::worst;
-use crate::margin::account::{Leg, PositionSide, Settings, Side, Symbol, SymbolState};
+use crate::margin::account::{Leg, MarginMode, PositionSide, Settings, Side, Symbol, SymbolState};
 use crate::margin::amount::{
     Amount, ArithmeticError, MarkPrice, Notional, Price, Quantity, Rate, cut, quotient,
 };
@@ -16,17 +18,21 @@ use crate::margin::bracket::{Bracket, BracketTable};
 use crate::margin::contribution::Missing;
 use crate::margin::liquidation::{Direction, LiquidationPrices};
 use crate::margin::order::{OpenOrder, OrderIntent, OrderKind};
+use crate::margin::pool::{PoolAssessment, Survival};
 use crate::margin::position::{PositionAssessment, assess_positions, overrun};
 use crate::margin::project::Assumptions;
 use crate::mirror::view::LiveView;
 
 /// Every position of the pool before and after, and the working orders that may not protect it then.
+/// `pools` are the pool's figures before and after.
 pub(super) fn position_changes(
     desk: &Desk<'_>,
     after: &WhatIf<'_>,
+    pools: [Option<&PoolAssessment>; 2],
     orders: &[OrderIntent],
 ) -> Result<(Vec<PositionChange>, Vec<EndangeredOrder>), Unknown> {
     let (view, horizon) = (desk.view, desk.policy().horizon);
+    let common_ends = pools.map(|pool| pool.and_then(common_end));
     let mut changes = Vec::new();
     let mut endangered = Vec::new();
     for (symbol, [_, state_after]) in after.held_before_or_after() {
@@ -34,6 +40,7 @@ pub(super) fn position_changes(
         let both = Both {
             symbol,
             horizon,
+            common_ends,
             state: state_after,
             before: assess_positions(&as_it_is, symbol, horizon)?,
             after: assess_positions(after, symbol, horizon)?,
@@ -58,6 +65,8 @@ pub(super) fn position_changes(
 struct Both<'a> {
     symbol: &'a Symbol,
     horizon: Rate,
+    /// Where the common move ends, before and after, as a multiple of the marks.
+    common_ends: [Option<Decimal>; 2],
     /// Afterwards.
     state: &'a SymbolState,
     before: Vec<PositionAssessment>,
@@ -73,12 +82,13 @@ impl Both<'_> {
             return Ok(None);
         };
         let (settings, brackets) = self.known()?;
-        let figures = |position: Option<&PositionAssessment>| {
+        let figures = |position: Option<&PositionAssessment>, common_end| {
             position
-                .map(|position| figures(position, brackets))
+                .map(|position| figures(position, brackets, common_end))
                 .transpose()
         };
-        let (was, becomes) = (figures(before)?, figures(after)?);
+        let [end_before, end_after] = self.common_ends;
+        let (was, becomes) = (figures(before, end_before)?, figures(after, end_after)?);
         let distance = |of: Option<PositionFigures>| of.and_then(|figures| figures.distance);
         let shift = match (distance(was), distance(becomes)) {
             (Some(before), Some(after)) => Some(before.minus(after)?),
@@ -101,6 +111,7 @@ impl Both<'_> {
             deleveraging_quantile: None,
             stop: None,
             loss_at_stop: None,
+            stop_fill: None,
             stop_beyond_liquidation: false,
             stop_near_liquidation: false,
         }))
@@ -143,12 +154,16 @@ impl Both<'_> {
 fn figures(
     position: &PositionAssessment,
     brackets: &BracketTable,
+    common_end: Option<Decimal>,
 ) -> Result<PositionFigures, Unknown> {
     let at_end = |direction| -> Option<Bracket> {
         let price = position.liquidation.on(direction)?;
         let worth = price.get().checked_mul(position.leg.quantity.get())?;
         Some(*brackets.at(Notional::new(worth)))
     };
+    let at_common_end = common_end
+        .filter(|_| position.margin_mode == MarginMode::Crossed)
+        .and_then(|end| position.notional.get().checked_mul(end));
     let share = position.attribution.as_ref();
     let bracket = *brackets.at(position.notional);
     Ok(PositionFigures {
@@ -156,12 +171,26 @@ fn figures(
         mark: position.mark,
         liquidation: position.liquidation,
         distance: position.distance()?,
+        unrealized_pnl: position.unrealized_pnl,
         maintenance_margin: position.maintenance_margin,
         maintenance_share: share.and_then(|share| share.maintenance_share),
         bracket,
         until_next_bracket: until_next(&bracket, brackets, position.notional, position.mark),
         bracket_at_end: [at_end(Direction::Down), at_end(Direction::Up)],
+        bracket_at_common_end: at_common_end.map(|worth| *brackets.at(Notional::new(worth))),
     })
+}
+
+/// Where the common move of a pool ends, as a multiple of the marks.
+fn common_end(pool: &PoolAssessment) -> Option<Decimal> {
+    let Survival::Alive { common_move, .. } = &pool.survival else {
+        return None;
+    };
+    let common = (*common_move)?;
+    match common.direction {
+        Direction::Up => Decimal::ONE.checked_add(common.by.get()),
+        Direction::Down => Decimal::ONE.checked_sub(common.by.get()),
+    }
 }
 
 /// How much more of a contract reaches the next bracket; `None` in the last one.
@@ -179,16 +208,25 @@ fn until_next(
     Some(Quantity::new(cut(quantity)))
 }
 
-/// What a position has lost once a stop has filled: its trigger less slippage, and the taker fee.
-fn loss_at(stop: Price, leg: &Leg, fills: Assumptions) -> Result<Amount, ArithmeticError> {
-    let long = !leg.quantity.is_negative();
-    let worse = if long {
-        fills.market_slippage.negated()
-    } else {
+/// Where a stop fills, at its trigger less slippage, and the taker fee of it.
+fn stop_fill(
+    stop: Price,
+    leg: &Leg,
+    fills: Assumptions,
+) -> Result<(Price, Amount), ArithmeticError> {
+    let worse = if leg.quantity.is_negative() {
         fills.market_slippage
+    } else {
+        fills.market_slippage.negated()
     };
-    let worth = stop.moved(worse)?.times(leg.quantity)?;
-    let fee = worth.abs().times(fills.taker_fee)?;
+    let price = stop.moved(worse)?;
+    let fee = price.times(leg.quantity)?.abs().times(fills.taker_fee)?;
+    Ok((price, fee))
+}
+
+/// What a position has lost once it has filled so.
+fn loss_at((price, fee): (Price, Amount), leg: &Leg) -> Result<Amount, ArithmeticError> {
+    let worth = price.times(leg.quantity)?;
     leg.entry_cost.minus(worth)?.as_amount().plus(fee)
 }
 
@@ -225,10 +263,11 @@ fn note_stops(
             Some(OrderDanger::MayBeOvertaken) | None => {}
         }
     }
-    change.loss_at_stop = change
+    change.stop_fill = change
         .stop
         .filter(|_| !change.stop_beyond_liquidation)
-        .and_then(|stop| loss_at(stop, &leg, fills).ok());
+        .and_then(|stop| stop_fill(stop, &leg, fills).ok());
+    change.loss_at_stop = change.stop_fill.and_then(|fill| loss_at(fill, &leg).ok());
 }
 
 /// The trigger of an order that closes a position as it loses.

@@ -27,6 +27,7 @@ use crate::margin::change::Change;
 use crate::margin::contribution::Missing;
 use crate::margin::order::OrderIntent;
 use crate::margin::project::{PriceSource, isolated_twin};
+use crate::margin::reserved::reserved;
 use crate::mirror::plane::Plane;
 use crate::mirror::view::{LiveView, NotReady};
 
@@ -150,6 +151,7 @@ pub fn decide_blind(
 const fn blind_order(intent: &OrderIntent) -> OrderJudgement {
     OrderJudgement {
         is_exit: intent.only_reduces(),
+        mark: None,
         fill: None,
         cost: None,
         settings: None,
@@ -184,6 +186,7 @@ const fn empty(ladder: Ladder) -> Judgement {
         before: None,
         after: None,
         positions: Vec::new(),
+        reserved: Vec::new(),
         dies_together: Vec::new(),
         worst_case: None,
         worst_before: None,
@@ -432,8 +435,11 @@ fn tell(
             judgement.isolated_twin = isolated_twin(&intent.symbol, state, &fill)?;
         }
         judgement.costs = costs(desk, proposal, &look);
-        let (positions, endangered) = position_changes(desk, &look.what_if, proposal.orders())?;
+        let ends = [judgement.before.as_deref(), Some(&look.after)];
+        let (positions, endangered) =
+            position_changes(desk, &look.what_if, ends, proposal.orders())?;
         judgement.positions = positions;
+        judgement.reserved = reserved(&look.what_if)?;
         if let Some(worst) = &mut look.worst {
             worst.endangered = endangered;
         }
@@ -471,15 +477,16 @@ fn costs(desk: &Desk<'_>, proposal: &Proposal, look: &Look<'_>) -> Option<Costs>
     if look.orders.is_empty() {
         return None;
     }
+    let symbols = proposal.symbols();
+    let mut assets = symbols.iter().map(|symbol| desk.pool_of(symbol).ok());
+    let first = assets.next()?;
+    let is_mixed = assets.any(|asset| asset != first);
     let fee = look
         .orders
         .iter()
         .filter_map(|order| order.fill)
         .try_fold(Amount::ZERO, |sum, fill| sum.plus(fill.fee).ok())?;
-    let rate = |symbol: &Symbol| {
-        let meta = view.mirror().mark_meta(symbol.as_str());
-        meta.and_then(|meta| meta.funding_rate)
-    };
+    let rate = |symbol: &Symbol| fees::funding_rate(view, symbol);
     let known = proposal
         .orders()
         .iter()
@@ -498,14 +505,15 @@ fn costs(desk: &Desk<'_>, proposal: &Proposal, look: &Look<'_>) -> Option<Costs>
     };
     let fills = proposal.orders().iter().zip(&look.orders);
     let fills = fills.filter_map(|(intent, order)| Some((&intent.symbol, order.fill?)));
-    let rates = proposal.symbols().into_iter();
-    let rates = rates.map(|symbol| fees::rates(view, desk.policy(), symbol));
+    let alike = |figure: Option<Amount>| figure.filter(|_| !is_mixed);
+    let rates = { symbols.iter() }.map(|symbol| fees::rates(view, desk.policy(), symbol));
     Some(Costs {
-        fee,
-        maker_fee: fees::as_maker(view, fills),
+        is_mixed,
+        fee: alike(Some(fee)),
+        maker_fee: alike(fees::as_maker(view, fills)),
         rates: rates.collect(),
-        slippage: slippage(view, proposal, look),
-        funding_next: paid.filter(|_| known),
+        slippage: alike(slippage(view, proposal, look)),
+        funding_next: alike(paid.filter(|_| known)),
         funding_time_ms: proposal.orders().iter().filter_map(next).min(),
     })
 }

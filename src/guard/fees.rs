@@ -1,7 +1,7 @@
 //! Which fees a judgement counts.
 //!
-//! Owns: the choice between the policy's fee and the one the account is charged, and what orders cost
-//! at either side of the book.
+//! Owns: the choice between the policy's fee and the one the account is charged, what orders cost at
+//! either side of the book, and the rate of the next funding.
 //! Must not know: how rates are read, what a fill does.
 
 use super::policy::Policy;
@@ -36,8 +36,15 @@ pub(super) fn rates(view: &LiveView<'_>, policy: &Policy, symbol: &Symbol) -> Fe
         maker: read.map(|rates| rates.maker),
         taker: read.map(|rates| rates.taker),
         taker_used: taker_used(view, policy, symbol),
+        slippage_used: policy.market_slippage,
+        funding: funding_rate(view, symbol),
         age_ms: read.map(|rates| view.now().since_ms(rates.at)),
     }
+}
+
+/// What a long pays at the next funding.
+pub(super) fn funding_rate(view: &LiveView<'_>, symbol: &Symbol) -> Option<Rate> {
+    view.mirror().mark_meta(symbol.as_str())?.funding_rate
 }
 
 /// What the fills would cost as orders that waited in the book: notional × maker rate; `None` while a

@@ -286,6 +286,7 @@ fn one_by_one(
         }
         judged.push(OrderJudgement {
             is_exit: order_is_exit(desk.view, intent, &together),
+            mark: { desk.view.book().state(symbol.as_str()) }.and_then(|state| state.mark),
             fill: Some(filled),
             // Nothing is asked for a conditional order until it fires.
             cost: cost.filter(|_| !intent.kind.is_conditional()),

@@ -20,6 +20,7 @@ use crate::margin::order::OrderId;
 use crate::margin::pool::PoolAssessment;
 use crate::margin::position::Overrun;
 use crate::margin::project::{Fill, IsolatedTwin};
+use crate::margin::reserved::Reserved;
 use crate::mirror::plane::Plane;
 
 /// May the order be sent?
@@ -184,6 +185,8 @@ pub struct PositionChange {
     /// What it has lost once that stop has filled, slippage and fee taken; `None` without a stop, and
     /// where it is liquidated first.
     pub loss_at_stop: Option<Amount>,
+    /// The price and the fee of that fill.
+    pub stop_fill: Option<(Price, Amount)>,
     /// A stop of this position lies beyond its liquidation price and would never fire.
     pub stop_beyond_liquidation: bool,
     /// A stop of this position lies within fee and slippage of its liquidation price: it fires and
@@ -256,6 +259,8 @@ pub struct PositionFigures {
     pub liquidation: LiquidationPrices,
     /// Smallest move to either, as a fraction of the mark.
     pub distance: Option<Rate>,
+    /// Unrealised profit.
+    pub unrealized_pnl: Amount,
     /// Maintenance margin.
     pub maintenance_margin: Amount,
     /// The same as a fraction of its pool's; `None` when isolated or when the pool keeps none.
@@ -266,9 +271,11 @@ pub struct PositionFigures {
     pub until_next_bracket: Option<Quantity>,
     /// The bracket at the price below that liquidates, and at the one above.
     pub bracket_at_end: [Option<Bracket>; 2],
+    /// The bracket where the common move of its pool ends; `None` when it is isolated or there is none.
+    pub bracket_at_common_end: Option<Bracket>,
 }
 
-/// The fee rates that hold for a contract, as fractions of the notional.
+/// The rates that hold for a contract, as fractions of the notional.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FeeRates {
     /// Contract.
@@ -279,6 +286,10 @@ pub struct FeeRates {
     pub taker: Option<Rate>,
     /// What is counted: the higher of the account's and the policy's.
     pub taker_used: Rate,
+    /// What an order without a price of its own is taken to lose against the mark: the policy's.
+    pub slippage_used: Rate,
+    /// What a long pays at the next funding, as a fraction; `None` while it is not known.
+    pub funding: Option<Rate>,
     /// How long ago they were asked for.
     pub age_ms: Option<i64>,
 }
@@ -286,8 +297,10 @@ pub struct FeeRates {
 /// What the order costs besides margin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Costs {
-    /// Taker fee of the assumed fill.
-    pub fee: Amount,
+    /// The orders are margined in different assets: what they cost has no sum.
+    pub is_mixed: bool,
+    /// Taker fee of the assumed fill; `None` when mixed, as everything else in money.
+    pub fee: Option<Amount>,
     /// The fee if it filled as an order that waited in the book, at the account's own rate; `None`
     /// while that was not read.
     pub maker_fee: Option<Amount>,
@@ -326,6 +339,8 @@ pub struct Judgement {
     pub after: Option<Box<PoolAssessment>>,
     /// Positions before and after; only in a full judgement.
     pub positions: Vec<PositionChange>,
+    /// What working orders reserve afterwards; only in a full judgement.
+    pub reserved: Vec<Reserved>,
     /// Contracts whose crossed positions are liquidated together; only in a full judgement.
     pub dies_together: Vec<Symbol>,
     /// The pool if everything that works fills on its bad side.
@@ -379,6 +394,8 @@ impl Judgement {
 pub struct OrderJudgement {
     /// It cannot add risk, and may be sent whatever becomes of the rest of its batch.
     pub is_exit: bool,
+    /// The mark of its contract as it stands.
+    pub mark: Option<MarkPrice>,
     /// How it was taken to fill.
     pub fill: Option<Fill>,
     /// What the exchange asks for it; `None` of a conditional order, which costs nothing until it fires.

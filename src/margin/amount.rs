@@ -18,7 +18,7 @@ use std::fmt;
 use rust_decimal::Decimal;
 
 pub use exact::{
-    ArithmeticError, PRINTED_DECIMALS, QUOTIENT_DECIMALS, QUOTIENT_NOISE_DECIMALS, cut,
+    ArithmeticError, PRINTED_DECIMALS, QUOTIENT_DECIMALS, QUOTIENT_NOISE_DECIMALS, cut, cut_price,
     cut_quotient, exact_add, exact_mul, exact_sub, money_mul, quotient, round,
 };
 use exact::{divide_narrow, negate, order, ratio_narrow};

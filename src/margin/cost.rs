@@ -10,7 +10,7 @@
 
 use rust_decimal::{Decimal, RoundingStrategy};
 
-use super::account::{PositionMode, PositionSide, Quotes, Side, SymbolState};
+use super::account::{PositionMode, PositionSide, Quotes, RestingTotals, Side, SymbolState};
 use super::amount::{
     Amount, ArithmeticError, Leverage, Notional, PRINTED_DECIMALS, Price, Quantity, Rate,
     exact_add, exact_mul, quotient,
@@ -82,6 +82,10 @@ pub struct OrderCost {
     pub mark: Price,
     /// What was known of the market beside the mark.
     pub quotes: Quotes,
+    /// Notional of the position, signed; in hedge mode of both legs together.
+    pub held: Notional,
+    /// The working orders that were there before.
+    pub resting: RestingTotals,
     /// Positions and orders together afterwards, which the position cap counts.
     pub present_notional: Notional,
 }
@@ -133,8 +137,24 @@ pub fn order_cost(
         assumed,
         mark,
         quotes,
+        held: held(state, mode)?,
+        resting: state.resting,
         present_notional: after,
     })
+}
+
+/// What the netting rule counts of the positions.
+///
+/// Source: margin-math §4.2, §4.3.
+fn held(state: &SymbolState, mode: PositionMode) -> Result<Notional, Missing> {
+    match mode {
+        PositionMode::OneWay => signed_notional(state, PositionSide::Both),
+        PositionMode::Hedge => {
+            let long = signed_notional(state, PositionSide::Long)?.abs();
+            let short = signed_notional(state, PositionSide::Short)?.abs();
+            Ok(long.plus(short)?)
+        }
+    }
 }
 
 /// The price an order is counted at: the dearest of what any of the rules says.

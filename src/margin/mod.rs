@@ -30,6 +30,7 @@ pub mod order;
 pub mod pool;
 pub mod position;
 pub mod project;
+pub mod reserved;
 pub mod shock;
 mod what_if;
 pub mod worst;

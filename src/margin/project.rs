@@ -17,6 +17,7 @@ use super::amount::{
     Rate, exact_mul, exact_sub, quotient, round,
 };
 use super::book::{Unknown, WhatIf};
+use super::bracket::Bracket;
 use super::contribution::Missing;
 use super::order::{OrderIntent, OrderKind};
 
@@ -323,6 +324,8 @@ pub struct IsolatedTwin {
     pub margin: Amount,
     /// Where it would be liquidated; `None` when no price does that.
     pub liquidation_price: Option<Price>,
+    /// The bracket of its notional at that price.
+    pub bracket_at_end: Option<Bracket>,
     /// The most it could lose: its margin.
     pub loss_max: Amount,
 }
@@ -356,9 +359,13 @@ pub fn isolated_twin(
     let mark = MarkPrice::new(fill.price).ok_or_else(|| missing(Missing::Mark))?;
     let prices =
         super::liquidation::Exposure::isolated(&leg, brackets, mark)?.liquidation_prices()?;
+    let liquidation_price = prices.headline();
+    // A quotient has digits to the end: where it lies between brackets asks for no more of them.
+    let worth = liquidation_price.and_then(|price| price.get().checked_mul(quantity.get()));
     Ok(Some(IsolatedTwin {
         margin,
-        liquidation_price: prices.headline(),
+        liquidation_price,
+        bracket_at_end: worth.map(|worth| *brackets.at(Notional::new(worth))),
         loss_max: margin,
     }))
 }

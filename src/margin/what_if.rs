@@ -247,20 +247,24 @@ impl<'a> WhatIf<'a> {
         Ok(())
     }
 
-    /// Every symbol of this pool that holds something in this state. The book lists every contract
-    /// there is, and most are flat: that is asked first.
-    pub fn held(&self) -> impl Iterator<Item = (&Symbol, &SymbolState)> {
+    /// Every symbol that the book lists, in this state.
+    pub(super) fn states(&self) -> impl Iterator<Item = (&Symbol, &SymbolState)> {
         let symbols = self.book.symbols().enumerate();
-        symbols.filter_map(|(index, (symbol, known))| {
+        symbols.map(|(index, (symbol, known))| {
             let mut replaced = self.changes().flat_map(|change| &change.replaced);
             let state = replaced
                 .find(|replaced| replaced.id.index() == index)
                 .map_or(known, |replaced| &replaced.state);
-            if state.legs.is_flat() {
-                return None;
-            }
-            let asset = state.margin_asset.as_ref()?;
-            self.shares_pool(asset).then_some((symbol, state))
+            (symbol, state)
+        })
+    }
+
+    /// Every symbol of this pool that holds something in this state. The book lists every contract
+    /// there is, and most are flat: that is asked first.
+    pub fn held(&self) -> impl Iterator<Item = (&Symbol, &SymbolState)> {
+        self.states().filter(|(_, state)| {
+            let asset = state.margin_asset.as_ref();
+            !state.legs.is_flat() && asset.is_some_and(|asset| self.shares_pool(asset))
         })
     }
 

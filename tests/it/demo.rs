@@ -49,8 +49,8 @@ fn the_demo_tells_what_follows_by_hand() {
         // Gross 29,995.776 on 3,200 − 7.498944 of fee.
         "After this order all positions together are 9.4 times the margin balance; your limit is 6 \
          times.",
-        // 2 · (0.05 · 49,860,000 · P − 675) = 3,192.501056.
-        "A rise alone ends both legs, at 0.00091105 (AKEUSDT +202.8 %)",
+        // 2 · (0.05 · 49,860,000 · P − 675) = 3,192.501056: P = 2,271.250528 / 2,493,000.
+        "A rise alone ends both legs, at 0.0009110512 (AKEUSDT +202.8 %)",
         // At 0.0008: 2 · (39,888 · 0.05 − 675) = 2,638.8 of 3,200.
         "0.0008 18.26 8.3 times 2.20 0.00 82.5 %",
         "0.00092 22.64 10.3 times 2.20 liquidated –",

@@ -12,7 +12,7 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 
 use crate::api_rig::Daemon;
-use crate::random_accounts::{Shape, account};
+use crate::random_accounts::{Dice, Shape, account};
 use crate::rig::Rig;
 
 /// Names, numbers and signs.
@@ -35,7 +35,9 @@ fn words(formula: &str) -> Vec<Word> {
             continue;
         }
         let mut word = String::from(first);
-        while let Some(next) = rest.next_if(|c| c.is_alphanumeric() || matches!(c, '.' | '_')) {
+        while let Some(next) =
+            rest.next_if(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '[' | ']'))
+        {
             word.push(next);
         }
         words.push(match word.parse() {
@@ -75,7 +77,8 @@ impl Reader<'_> {
             if self.sign('*') {
                 value *= self.factor();
             } else if self.sign('/') {
-                value /= self.factor();
+                // By nothing, as after a cut input was moved: no figure is that.
+                value = value.checked_div(self.factor()).unwrap_or(Decimal::ZERO);
             } else {
                 return value;
             }
@@ -429,6 +432,24 @@ fn decimal(value: &Value) -> Decimal {
     value.as_str().unwrap().parse().unwrap()
 }
 
+/// What cutting the inputs at their last digit, and the figure itself at the eighth decimal, can come
+/// to.
+fn by_cutting(formula: &str, inputs: &BTreeMap<&str, Decimal>, value: Decimal) -> Decimal {
+    let mut most = Decimal::new(1, 8) + value.abs() * Decimal::new(1, 12);
+    for (name, input) in inputs {
+        let away = Decimal::new(1, input.scale().max(8))
+            * if input.is_sign_negative() {
+                -Decimal::ONE
+            } else {
+                Decimal::ONE
+            };
+        let mut moved = inputs.clone();
+        moved.insert(name, input + away);
+        most += (by_formula(formula, &moved) - value).abs();
+    }
+    most
+}
+
 /// Asks, has the decision explained, and computes every formula anew from what is printed, cut at
 /// eight decimals as it is; gives back the explanation.
 fn explained(daemon: &Daemon, body: &str) -> Value {
@@ -445,10 +466,9 @@ fn explained(daemon: &Daemon, body: &str) -> Value {
             .collect();
         let value = decimal(&figure["value"]);
         let ours = by_formula(figure["formula"].as_str().unwrap(), &inputs);
-        let scale = value.abs().max(Decimal::ONE);
         let apart = (ours - value).abs();
-        // A millionth: what cutting leaves of a quotient.
-        assert!(apart <= Decimal::new(1, 6) * scale, "{ours}: {figure:#}");
+        let most = by_cutting(figure["formula"].as_str().unwrap(), &inputs, ours);
+        assert!(apart <= most, "{ours}, {most}: {figure:#}");
     }
     told
 }
@@ -485,7 +505,18 @@ fn a_decision_is_computed_anew_from_what_explain_prints() {
             "account.after notionalGross",
             "account.after walletAtRisk.fraction",
             "account.after distance",
+            "account.after availableBalance",
+            "account.after openOrderInitialMargin",
+            "account.after firstKiller.price",
+            "account.after firstKiller.move",
+            "account.before marginBalance",
+            "account.change headroom",
             "isolatedTwin isolatedTwin.margin",
+            "isolatedTwin isolatedTwin.liquidationPrice",
+            "openOrders BTCUSDT initialMargin",
+            "order priceUsed",
+            "order marginRequired",
+            "costs costs.fee",
             "stress market_falls_20 marginRatio",
             "findings EFFECTIVE_LEVERAGE",
         ],
@@ -500,7 +531,14 @@ fn a_decision_is_computed_anew_from_what_explain_prints() {
     // At 20x the ticket is less than a 10 % fall: what goes beyond it is a figure of the rule.
     let order = r#"{"order":{"symbol":"BTCUSDT","side":"BUY","type":"MARKET","quantity":"1.2"}}"#;
     let names = explained_names(&explained(&daemon, order));
-    all_in(&names, &["findings SPILL", "findings WALLET_AT_RISK"]);
+    all_in(
+        &names,
+        &[
+            "findings SPILL",
+            "findings WALLET_AT_RISK",
+            "account.after commonMove",
+        ],
+    );
     // An isolated position is judged by its own distance: 10x leave less than 10 %.
     let order = r#"{"order":{"symbol":"SOLUSDT","side":"BUY","type":"MARKET","quantity":"1"}}"#;
     let names = explained_names(&explained(&daemon, order));
@@ -588,6 +626,34 @@ fn what_the_exchange_asks_for_an_order_is_computed_anew_with_quotes_and_without(
     assert_eq!(told["orders"][1]["exchangeCost"], Value::Null);
 }
 
+/// A fee in USDT and one in USDC are no sum: 60,300 x 0.1 x 0.0005 is 3.015 of each.
+#[test]
+fn what_orders_cost_in_different_assets_is_not_added_up() {
+    let daemon = Daemon::with(CONTRACTS);
+    let order = |symbol: &str| {
+        format!(r#"{{"symbol":"{symbol}","side":"BUY","type":"MARKET","quantity":"0.1"}}"#)
+    };
+    let (one, other) = (order("BTCUSDT"), order("BTCUSDC"));
+    let told = explained(&daemon, &format!(r#"{{"orders":[{one},{one}]}}"#));
+    assert_eq!(told["costs"]["fee"], "6.03");
+    all_in(
+        &explained_names(&told),
+        &["costs costs.fee", "costs costs.slippage"],
+    );
+    let told = explained(&daemon, &format!(r#"{{"orders":[{one},{other},{one}]}}"#));
+    let missing = told["inputs"]["missing"].as_array().unwrap().iter();
+    let missing: Vec<&str> = missing
+        .map(|entry| entry["path"].as_str().unwrap())
+        .collect();
+    for name in ["fee", "makerFee", "slippage", "fundingNext"] {
+        assert_eq!(told["costs"][name], Value::Null, "{name}");
+        assert!(
+            missing.contains(&format!("costs.{name}").as_str()),
+            "{name}: {missing:?}"
+        );
+    }
+}
+
 #[test]
 fn a_decision_on_a_hedge_a_batch_and_a_change_is_computed_anew() {
     let daemon = Daemon::with(&format!("mode hedge\n{CONTRACTS}{HEDGED}"));
@@ -610,8 +676,246 @@ fn a_decision_on_a_hedge_a_batch_and_a_change_is_computed_anew() {
     let order = r#"{"order":{"symbol":"ETHUSDT","side":"SELL","type":"MARKET","quantity":"20"}}"#;
     all_in(
         &explained_names(&explained(&multi, order)),
-        &["account.after headroom", "position ETHUSDT ticket"],
+        &[
+            "account.after headroom",
+            "account.after availableBalance",
+            "account.after firstKiller.move",
+            "position ETHUSDT ticket",
+            "position ETHUSDT liquidationAbove",
+            "collateral USDT equityUsd",
+        ],
     );
+}
+
+/// What of an answer is read from the exchange, set by the user, asked for, or the sum of fills.
+fn is_given(of: &str, figure: &str) -> bool {
+    let last = figure.rsplit('.').next().unwrap();
+    match of {
+        "position" => {
+            figure.starts_with("bracket")
+                || matches!(
+                    last,
+                    "positionAmt"
+                        | "entryPrice"
+                        | "entryCost"
+                        | "markPrice"
+                        | "isolatedWallet"
+                        | "adversePrice"
+                        | "stopPrice"
+                        | "stopFillPrice"
+                        | "stopFee"
+                )
+        }
+        // What a fill leaves of the wallet, and how far the worst move goes.
+        "account" => matches!(figure, "crossWalletBalance" | "walletAtRisk.move"),
+        "order" => matches!(
+            last,
+            "quantity"
+                | "quantityUsed"
+                | "price"
+                | "triggerPrice"
+                | "markPrice"
+                | "lastPrice"
+                | "bidPrice"
+                | "askPrice"
+                | "notional"
+                | "buyNotional"
+                | "sellNotional"
+        ),
+        "openOrders" => figure != "initialMargin",
+        "costs" => figure.contains("feeRates"),
+        // Sums over orders that were taken to fill one after another.
+        "worstCase" => {
+            figure.starts_with("before")
+                || matches!(
+                    figure,
+                    "marginBalance"
+                        | "maintMargin"
+                        | "ringFenced"
+                        | "walletAtRisk.amount"
+                        | "walletAtRisk.move"
+                        | "firstKiller.move"
+                        | "firstKiller.price"
+                        | "commonMove"
+                )
+        }
+        "isolatedTwin" => figure.starts_with("bracket") || last == "quantity",
+        _ => false,
+    }
+}
+
+/// Each figure of the account, of its positions, of the order and of its twin is computed from others,
+/// or given; gives back how many there are.
+fn every_figure_is_explained(told: &Value) -> usize {
+    let known: BTreeMap<(String, String), Decimal> = told["arithmetic"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            let name = |key: &str| row[key].as_str().unwrap().to_owned();
+            ((name("of"), name("figure")), decimal(&row["value"]))
+        })
+        .collect();
+    let mut wanted: Vec<(&str, String, &Value)> = vec![
+        (
+            "account",
+            "account.after".to_owned(),
+            &told["account"]["after"],
+        ),
+        (
+            "change",
+            "account.change".to_owned(),
+            &told["account"]["change"],
+        ),
+        ("order", "order".to_owned(), &told["order"]),
+        (
+            "isolatedTwin",
+            "isolatedTwin".to_owned(),
+            &told["isolatedTwin"],
+        ),
+        ("costs", "costs".to_owned(), &told["costs"]),
+        ("worstCase", "worstCase".to_owned(), &told["worstCase"]),
+    ];
+    for (place, order) in told["orders"].as_array().unwrap().iter().enumerate() {
+        wanted.push(("order", format!("orders[{place}]"), order));
+    }
+    for row in told["pool"]["openOrders"].as_array().unwrap() {
+        let of = format!("openOrders {}", row["symbol"].as_str().unwrap());
+        wanted.push(("openOrders", of, row));
+    }
+    wanted.retain(|(_, _, row)| !row.is_null());
+    for row in told["positions"].as_array().unwrap() {
+        if row["after"].is_null() {
+            continue;
+        }
+        let name = match row["positionSide"].as_str().unwrap() {
+            "BOTH" => row["symbol"].as_str().unwrap().to_owned(),
+            side => format!("{}_{side}", row["symbol"].as_str().unwrap()),
+        };
+        wanted.push(("position", format!("position {name}"), &row["after"]));
+        wanted.push(("position", format!("position {name}"), row));
+    }
+    let mut count = 0;
+    for (kind, of, row) in wanted {
+        let mut figures = Vec::new();
+        figures_of("", row, &mut figures);
+        for (name, value) in figures {
+            let name = { name.strip_prefix("exchangeCost.") }.unwrap_or(&name);
+            if name.starts_with("before.") || name.starts_with("after.") || is_given(kind, name) {
+                continue;
+            }
+            let name = match kind {
+                "isolatedTwin" | "costs" => format!("{kind}.{name}"),
+                _ => name.to_owned(),
+            };
+            let ours = known.get(&(of.clone(), name.clone()));
+            let reduces_or_zero = value.is_zero();
+            assert!(
+                ours == Some(&value) || reduces_or_zero && ours.is_none(),
+                "{of} {name}: {value}, {ours:?} of {:#?}",
+                known.keys()
+            );
+            count += 1;
+        }
+    }
+    count
+}
+
+/// A question about one of the contracts of an account: an order of any kind, a batch or a change.
+fn question(dice: &mut Dice, text: &str) -> String {
+    let marks: Vec<(&str, Decimal)> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("mark ")?.split_once(' '))
+        .map(|(symbol, mark)| (symbol, mark.parse().unwrap()))
+        .collect();
+    let hedge = text.starts_with("mode hedge");
+    let order = |dice: &mut Dice| {
+        let (symbol, mark) = dice.one_of(&marks);
+        let (side, other) = dice.one_of(&[("BUY", "SELL"), ("SELL", "BUY")]);
+        let quantity = (Decimal::from(dice.between(10, 100_000)) / mark).round_dp(3);
+        let quantity = quantity.max(Decimal::new(1, 3));
+        let price = mark * Decimal::new(dice.between(95, 105), 2);
+        let closes = dice.once_in(5);
+        let opens = if closes { other } else { side };
+        let leg = match (hedge, closes) {
+            (true, _) if opens == "BUY" => r#","positionSide":"LONG""#,
+            (true, _) => r#","positionSide":"SHORT""#,
+            (false, true) => r#","reduceOnly":true"#,
+            (false, false) => "",
+        };
+        let kind = match dice.between(0, 3) {
+            0 => format!(r#""type":"LIMIT","timeInForce":"GTC","price":"{price}""#),
+            1 => format!(r#""type":"STOP_MARKET","stopPrice":"{price}""#),
+            _ => r#""type":"MARKET""#.to_owned(),
+        };
+        format!(r#"{{"symbol":"{symbol}","side":"{side}",{kind},"quantity":"{quantity}"{leg}}}"#)
+    };
+    let asked = match dice.between(0, 9) {
+        0 => format!(r#""orders":[{},{}]"#, order(dice), order(dice)),
+        1 => {
+            let leverage = dice.between(1, 50);
+            let symbol = dice.one_of(&marks).0;
+            format!(r#""change":{{"kind":"leverage","symbol":"{symbol}","leverage":{leverage}}}"#)
+        }
+        2 => {
+            let (asset, amount) = (
+                dice.one_of(&["USDT", "USDC", "BTC"]),
+                dice.between(1, 10_000),
+            );
+            format!(r#""change":{{"kind":"transferOut","asset":"{asset}","amount":"{amount}"}}"#)
+        }
+        3 => {
+            let multi = dice.once_in(2);
+            format!(r#""change":{{"kind":"multiAssetsMargin","multiAssetsMargin":{multi}}}"#)
+        }
+        _ => format!(r#""order":{}"#, order(dice)),
+    };
+    format!(r#"{{{asked},"alternatives":false}}"#)
+}
+
+/// Every asset has a rate, and half of the isolated contracts draw on the wallet by themselves.
+fn completed(dice: &mut Dice, text: &str) -> String {
+    let mut lines = text.to_owned();
+    if !text.contains("index ") {
+        // A change into multi-assets mode asks for them.
+        lines.push_str("index USDT 1\nindex USDC 0.9998\nindex BTC 60000 bid 0.05 ask 0.05\n");
+    }
+    for line in text.lines() {
+        let isolated = line
+            .strip_prefix("margin ")
+            .and_then(|rest| rest.strip_suffix(" isolated"));
+        if let Some(symbol) = isolated.filter(|_| dice.once_in(2)) {
+            lines.push_str(&format!("auto-add {symbol} on\n"));
+        }
+    }
+    lines
+}
+
+/// Random accounts, and a random question about each.
+#[test]
+fn every_figure_of_a_decision_on_a_random_account_is_computed_anew() {
+    let first: u64 = std::env::var("CROSSGUARD_SEED").map_or(1, |seed| seed.parse().unwrap());
+    let accounts = std::env::var("CROSSGUARD_ACCOUNTS").map_or(30, |many| many.parse().unwrap());
+    let mut explained_figures = 0;
+    for seed in first..first + accounts {
+        for is_multi in [false, true] {
+            let shape = Shape {
+                contracts_max: 8,
+                assets: &["USDT", "USDC", "BTC"],
+                is_multi,
+            };
+            let mut dice = Dice::new(seed ^ 0xABCD);
+            let text = completed(&mut dice, &account(seed, shape));
+            let daemon = Daemon::with(&text);
+            let body = question(&mut dice, &text);
+            println!("seed {seed}, multi {is_multi}: {body}");
+            let told = explained(&daemon, &body);
+            if !told["account"]["after"].is_null() {
+                explained_figures += every_figure_is_explained(&told);
+            }
+        }
+    }
+    assert!(explained_figures > 1_000, "{explained_figures}");
 }
 
 #[test]

@@ -215,7 +215,10 @@ fn number_figure(judgement: &Judgement, figure: &str) -> Found {
     }
     match figure {
         "exit" => Ok(Some(yes(judgement.is_exit))),
-        "fee" => Ok(judgement.costs.as_ref().map(|costs| costs.fee.get())),
+        "fee" => Ok(judgement
+            .costs
+            .as_ref()
+            .and_then(|costs| Some(costs.fee?.get()))),
         other => Err(format!("unknown figure {other}")),
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::account::{LIQUIDATABLE_NOW, callback};
-use super::contagion::{PoolChange, PositionChange};
+use super::contagion::{Bracket, PoolChange, PositionChange};
 use super::costs::{Costs, missing_costs};
 use super::figure::Figure;
 use super::inputs::{ClockView, Inputs, MissingEntry, Planes};
@@ -21,6 +21,7 @@ use crate::guard::proposal::Proposal;
 use crate::guard::verdict::{self, Decision, Judgement};
 use crate::guard::words;
 use crate::margin::account::Side;
+use crate::margin::amount::MarkPrice;
 use crate::margin::cost::OrderCost;
 use crate::margin::order::{OrderIntent, OrderKind};
 use crate::margin::project;
@@ -194,6 +195,8 @@ pub struct OrderEcho<'a> {
     pub new_client_order_id: Option<Cow<'a, str>>,
     /// It cannot add risk, and passes in every state.
     pub exit: bool,
+    /// The mark as it stands.
+    pub mark_price: Figure,
     /// The price it was taken to fill at.
     pub price_used: Figure,
     /// Where that price came from.
@@ -223,6 +226,12 @@ pub struct ExchangeCost<'a> {
     pub open_loss: Figure,
     /// The price its margin is counted at.
     pub assumed_price: Figure,
+    /// Notional of the position, signed; in hedge mode of both legs together.
+    pub notional: Figure,
+    /// Price × remaining quantity of the working buys that could open.
+    pub buy_notional: Figure,
+    /// Price × remaining quantity of the working sells that could open.
+    pub sell_notional: Figure,
     /// What decided that price: `order`, `price_used`, `mark`, `last`, `bid` or `ask`.
     pub assumed_from: Cow<'a, str>,
     /// The mark.
@@ -245,6 +254,8 @@ pub struct IsolatedTwin<'a> {
     pub margin: Figure,
     /// Where it would be liquidated; `"0"` when no price does that.
     pub liquidation_price: Figure,
+    /// The bracket of its notional at that price.
+    pub bracket: Option<Bracket>,
     /// The most it could lose.
     pub max_loss: Figure,
     /// Crossed and isolated compared in money, in one sentence; `null` when figures are missing.
@@ -375,7 +386,9 @@ impl<'a> OrderEcho<'a> {
             close_position: intent.close_position,
             new_client_order_id: intent.client_order_id.as_deref().map(Cow::Borrowed),
             exit: judged.map_or(judgement.is_exit, |order| order.is_exit),
-            price_used: price(fill.map(|fill| fill.price)),
+            mark_price: price({ judged.and_then(|order| order.mark) }.map(MarkPrice::price)),
+            // A product of few digits: cutting it would be multiplied by the quantity.
+            price_used: fill.map_or(Figure::NONE, |fill| Figure::exact(fill.price.get())),
             price_source: fill.map(|fill| Cow::Borrowed(names::price_source(fill.price_source))),
             quantity_used: fill.map_or(Figure::NONE, |fill| Figure::quantity(fill.quantity)),
             exchange_cost: judged.and_then(|order| order.cost).map(ExchangeCost::from),
@@ -393,7 +406,10 @@ impl From<OrderCost> for ExchangeCost<'_> {
             cost: Figure::margin(cost.cost),
             margin_required: Figure::margin(cost.margin_required),
             open_loss: Figure::money(cost.open_loss),
-            assumed_price: Figure::price(cost.assumed.price),
+            assumed_price: Figure::exact(cost.assumed.price.get()),
+            notional: Figure::notional(cost.held),
+            buy_notional: Figure::notional(cost.resting.buy_notional),
+            sell_notional: Figure::notional(cost.resting.sell_notional),
             assumed_from: Cow::Borrowed(names::assumed_from(cost.assumed.from)),
             mark_price: Figure::price(cost.mark),
             last_price: price(cost.quotes.last),
@@ -411,6 +427,7 @@ impl<'a> IsolatedTwin<'a> {
             quantity: opens.map_or(Figure::NONE, Figure::quantity),
             margin: Figure::margin(twin.margin),
             liquidation_price: twin.liquidation_price.map_or(zero, Figure::price),
+            bracket: twin.bracket_at_end.as_ref().map(Bracket::from),
             max_loss: Figure::margin(twin.loss_max),
             message: words::crossed_or_isolated(proposal, judgement).map(Cow::Owned),
         }

@@ -17,6 +17,8 @@ use crate::guard::verdict::{self, Judgement, PositionFigures};
 use crate::guard::words;
 use crate::margin::amount::cut;
 use crate::margin::bracket;
+use crate::margin::contribution;
+use crate::margin::reserved::Reserved;
 
 /// The pool's safety before and after.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -30,11 +32,50 @@ pub struct PoolChange<'a> {
     pub after: Option<PoolSafety<'a>>,
     /// In multi-assets mode what every asset counts for afterwards; else empty.
     pub collateral: Vec<Collateral<'a>>,
+    /// What working orders reserve afterwards, contract by contract.
+    pub open_orders: Vec<OpenOrders<'a>>,
+    /// Isolated positions that draw on the pool by themselves, afterwards; `null` when there are none.
+    pub auto_added: Option<AutoAdded>,
     /// Contracts whose crossed positions are liquidated together, afterwards.
     pub dies_together: Vec<Cow<'a, str>>,
     /// What happens to the positions that were not asked about, in one sentence; `null` when there
     /// are none.
     pub message: Option<Cow<'a, str>>,
+}
+
+/// What the working orders of one contract reserve.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct OpenOrders<'a> {
+    /// Contract.
+    pub symbol: Cow<'a, str>,
+    /// The mode that counts for risk.
+    pub margin_type: Cow<'a, str>,
+    /// What it is margined in.
+    pub margin_asset: Cow<'a, str>,
+    /// Leverage afterwards.
+    pub leverage: Option<u32>,
+    /// Signed notional of the position; `"0"` in hedge mode, where positions do not count.
+    pub notional: Figure,
+    /// Price × remaining quantity of the buys that could open.
+    pub buy_notional: Figure,
+    /// Price × remaining quantity of the sells that could open.
+    pub sell_notional: Figure,
+    /// What they add to initial margin.
+    pub initial_margin: Figure,
+}
+
+/// Isolated positions that draw on the pool by themselves: they count as crossed, and what orders can
+/// use leaves them out.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AutoAdded {
+    /// Money assigned to them.
+    pub isolated_wallet: Figure,
+    /// Their unrealised profit.
+    pub unrealized_profit: Figure,
+    /// Their initial margin.
+    pub initial_margin: Figure,
 }
 
 /// One position before and after.
@@ -83,6 +124,10 @@ pub struct PositionChange<'a> {
     /// with the taker fee; negative when it has gained; `null` without a stop, and where the position
     /// is liquidated first.
     pub loss_at_stop: Figure,
+    /// The price that stop is taken to fill at.
+    pub stop_fill_price: Figure,
+    /// Taker fee of that fill.
+    pub stop_fee: Figure,
     /// The next change of its brackets that the exchange has announced: always `null`, there is no
     /// announcement that a program could read.
     pub next_limit_change: Figure,
@@ -100,8 +145,12 @@ pub struct PositionState {
     pub position_amt: Figure,
     /// Average entry price.
     pub entry_price: Figure,
+    /// Signed quantity × entry price before the average was rounded: what profit is counted from.
+    pub entry_cost: Figure,
     /// The mark it is counted at: a conditional order is judged at its trigger.
     pub mark_price: Figure,
+    /// Unrealised profit.
+    pub unrealized_profit: Figure,
     /// Money assigned to it; `"0"` when crossed.
     pub isolated_wallet: Figure,
     /// Binance's one price; `"0"` when this symbol alone cannot liquidate.
@@ -126,6 +175,8 @@ pub struct PositionState {
     pub bracket_below: Option<Bracket>,
     /// The bracket at `liquidationAbove`.
     pub bracket_above: Option<Bracket>,
+    /// The bracket where the common move of the pool ends; `null` when it is isolated or there is none.
+    pub bracket_at_common_move: Option<Bracket>,
 }
 
 /// A maintenance bracket, as the exchange spells it.
@@ -155,12 +206,44 @@ impl<'a> PoolChange<'a> {
                 .iter()
                 .flat_map(|after| after.collateral.iter().map(Collateral::from))
                 .collect(),
+            open_orders: judgement.reserved.iter().map(OpenOrders::from).collect(),
+            auto_added: judgement
+                .after
+                .as_ref()
+                .map(|after| after.auto_added)
+                .filter(|own| *own != contribution::AutoAdded::default())
+                .map(AutoAdded::from),
             dies_together: judgement
                 .dies_together
                 .iter()
                 .map(|symbol| Cow::Borrowed(symbol.as_str()))
                 .collect(),
             message: words::contagion(proposal, judgement).map(Cow::Owned),
+        }
+    }
+}
+
+impl<'a> From<&'a Reserved> for OpenOrders<'a> {
+    fn from(reserved: &'a Reserved) -> Self {
+        Self {
+            symbol: Cow::Borrowed(reserved.symbol.as_str()),
+            margin_type: Cow::Borrowed(names::margin_type(reserved.margin_mode)),
+            margin_asset: Cow::Borrowed(reserved.asset.as_str()),
+            leverage: Some(reserved.leverage.get()),
+            notional: Figure::notional(reserved.notional),
+            buy_notional: Figure::notional(reserved.resting.buy_notional),
+            sell_notional: Figure::notional(reserved.resting.sell_notional),
+            initial_margin: Figure::margin(reserved.initial_margin),
+        }
+    }
+}
+
+impl From<contribution::AutoAdded> for AutoAdded {
+    fn from(own: contribution::AutoAdded) -> Self {
+        Self {
+            isolated_wallet: Figure::money(own.wallet),
+            unrealized_profit: Figure::money(own.unrealized_pnl),
+            initial_margin: Figure::margin(own.initial_margin),
         }
     }
 }
@@ -195,6 +278,12 @@ impl<'a> From<&'a verdict::PositionChange> for PositionChange<'a> {
             adl_quantile: change.deleveraging_quantile,
             stop_price: change.stop.map_or(Figure::NONE, Figure::price),
             loss_at_stop: change.loss_at_stop.map_or(Figure::NONE, Figure::margin),
+            stop_fill_price: change
+                .stop_fill
+                .map_or(Figure::NONE, |(price, _)| Figure::exact(price.get())),
+            stop_fee: change
+                .stop_fill
+                .map_or(Figure::NONE, |(_, fee)| Figure::money(fee)),
             next_limit_change: Figure::NONE,
             stop_beyond_liquidation: change.stop_beyond_liquidation,
             stop_near_liquidation: change.stop_near_liquidation,
@@ -211,7 +300,9 @@ impl From<PositionFigures> for PositionState {
         Self {
             position_amt: Figure::quantity(figures.leg.quantity),
             entry_price: Figure::price(figures.leg.entry_price),
+            entry_cost: Figure::notional(figures.leg.entry_cost),
             mark_price: Figure::price(figures.mark.price()),
+            unrealized_profit: Figure::money(figures.unrealized_pnl),
             isolated_wallet: Figure::money(figures.leg.isolated_wallet),
             liquidation_price,
             liquidation_below,
@@ -225,6 +316,7 @@ impl From<PositionFigures> for PositionState {
                 .map_or(Figure::NONE, Figure::quantity),
             bracket_below: bracket_below.as_ref().map(Bracket::from),
             bracket_above: bracket_above.as_ref().map(Bracket::from),
+            bracket_at_common_move: figures.bracket_at_common_end.as_ref().map(Bracket::from),
         }
     }
 }

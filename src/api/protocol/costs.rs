@@ -17,11 +17,12 @@ use crate::margin::amount::Rate;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Costs<'a> {
-    /// Taker fee of the assumed fill.
+    /// Taker fee of the assumed fill; `null`, as every figure in money here, when the orders of a batch
+    /// are margined in different assets.
     pub fee: Figure,
     /// The fee if it filled as an order that waited in the book, at the account's own rate.
     pub maker_fee: Figure,
-    /// The rates behind both, by contract.
+    /// The rates behind these figures, by contract.
     pub fee_rates: BTreeMap<Cow<'a, str>, FeeRates>,
     /// What the assumed fill loses against the mark; negative when it gains.
     pub slippage: Figure,
@@ -33,7 +34,7 @@ pub struct Costs<'a> {
     pub funding_time: Option<i64>,
 }
 
-/// The fee rates that hold for a contract, as fractions of the notional.
+/// The rates that hold for a contract, as fractions of the notional.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct FeeRates {
@@ -43,6 +44,11 @@ pub struct FeeRates {
     pub taker: Figure,
     /// What `fee` is counted with: the higher of `taker` and the policy's `taker_fee`.
     pub taker_used: Figure,
+    /// What an order without a price of its own is taken to lose against the mark: the policy's
+    /// `market_slippage`.
+    pub slippage_used: Figure,
+    /// What a long pays at the next funding; `null` while it is not known.
+    pub funding: Figure,
     /// How long ago `maker` and `taker` were asked for; `null` while they were not.
     pub age_ms: Option<i64>,
 }
@@ -51,7 +57,7 @@ impl<'a> From<&'a verdict::Costs> for Costs<'a> {
     fn from(costs: &'a verdict::Costs) -> Self {
         let rates = costs.rates.iter();
         Self {
-            fee: Figure::money(costs.fee),
+            fee: costs.fee.map_or(Figure::NONE, Figure::money),
             maker_fee: costs.maker_fee.map_or(Figure::NONE, Figure::money),
             fee_rates: rates
                 .map(|rates| (Cow::Borrowed(rates.symbol.as_str()), FeeRates::from(rates)))
@@ -71,6 +77,8 @@ impl From<&verdict::FeeRates> for FeeRates {
             maker: rates.maker.map_or(Figure::NONE, rate),
             taker: rates.taker.map_or(Figure::NONE, rate),
             taker_used: rate(rates.taker_used),
+            slippage_used: rate(rates.slippage_used),
+            funding: rates.funding.map_or(Figure::NONE, rate),
             age_ms: rates.age_ms,
         }
     }
@@ -80,8 +88,18 @@ impl From<&verdict::FeeRates> for FeeRates {
 pub(super) fn missing_costs(costs: &verdict::Costs) -> Vec<MissingEntry<'static>> {
     const NO_BOOK: &str = "no order book is followed: a market order is taken to fill at the mark \
                            and the policy's market_slippage";
+    const MIXED: &str = "the orders are margined in different assets: ask about them one by one";
     let mut missing = Vec::new();
-    if costs.maker_fee.is_none() {
+    if costs.is_mixed {
+        for path in [
+            "costs.fee",
+            "costs.makerFee",
+            "costs.slippage",
+            "costs.fundingNext",
+        ] {
+            missing.push(MissingEntry::plain(Cow::Borrowed(path), MIXED));
+        }
+    } else if costs.maker_fee.is_none() {
         let unread = costs.rates.iter().filter(|rates| rates.maker.is_none());
         let names: Vec<&str> = unread.map(|rates| rates.symbol.as_str()).collect();
         let reason = format!(
@@ -98,7 +116,7 @@ pub(super) fn missing_costs(costs: &verdict::Costs) -> Vec<MissingEntry<'static>
         Cow::Borrowed("costs.depthUsed"),
         NO_BOOK,
     ));
-    if costs.funding_next.is_none() {
+    if costs.funding_next.is_none() && !costs.is_mixed {
         missing.push(MissingEntry {
             path: Cow::Borrowed("costs.fundingNext"),
             plane: Some(Cow::Borrowed("marks")),

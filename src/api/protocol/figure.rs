@@ -1,7 +1,8 @@
 //! Decimals on the socket: strings in plain notation, or `null` when not known.
 //!
 //! Owns: how a figure is cut and written. Money and fractions are cut toward zero at eight
-//! decimals, as the exchange prints them; quantities and prices it gave us stay as they are.
+//! decimals, as the exchange prints them; quantities and prices it gave us stay as they are, and prices
+//! below one keep twelve significant digits.
 //! Must not know: what a figure means.
 
 use std::fmt;
@@ -10,7 +11,9 @@ use rust_decimal::Decimal;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-use crate::margin::amount::{Amount, Notional, Price, Quantity, Rate, cut, cut_quotient, parse};
+use crate::margin::amount::{
+    Amount, Notional, Price, Quantity, Rate, cut, cut_price, cut_quotient, parse,
+};
 
 /// Sign, 29 digits, a point and a leading zero.
 const TEXT_LENGTH_MAX: usize = 40;
@@ -47,10 +50,11 @@ impl Figure {
         Self(Some(cut(rate.get())))
     }
 
-    /// A price, cut at eight decimals: liquidation prices are quotients.
+    /// A price, cut at eight decimals, or of prices below one at twelve significant digits where that is
+    /// more: liquidation prices are quotients, and are multiplied by large quantities.
     #[must_use]
     pub fn price(price: Price) -> Self {
-        Self(Some(cut(price.get())))
+        Self(Some(cut_price(price.get())))
     }
 
     /// A notional, cut at eight decimals.

@@ -330,6 +330,29 @@ fn cut_narrow(value: Decimal) -> Option<Decimal> {
     Some(Decimal::new(kept, PRINTED_DECIMALS))
 }
 
+/// A price below one keeps at least this many significant digits: quantities of such contracts are
+/// so large that what eight decimals leave out is money.
+const PRICE_DIGITS_MIN: u32 = 12;
+
+/// [`cut`] for prices.
+#[must_use]
+pub fn cut_price(value: Decimal) -> Decimal {
+    if value.scale() <= PRINTED_DECIMALS {
+        return value;
+    }
+    let size = value.mantissa().unsigned_abs();
+    let digits = size.checked_ilog10().map_or(0, |log| log.saturating_add(1));
+    // Zeros between the point and the first digit; none of a price of one or more.
+    let Some(zeros) = value.scale().checked_sub(digits) else {
+        return cut(value);
+    };
+    value.trunc_with_scale(
+        PRICE_DIGITS_MIN
+            .saturating_add(zeros)
+            .min(Decimal::MAX_SCALE),
+    )
+}
+
 /// [`cut`] for figures that contain quotients: their noise beyond [`QUOTIENT_NOISE_DECIMALS`] is
 /// rounded half-even first.
 #[must_use]

@@ -73,6 +73,30 @@ fn p06_overflow_and_lost_digits_are_errors() {
 }
 
 #[test]
+fn prices_below_one_keep_twelve_significant_digits() {
+    for (price, printed) in [
+        // As the exchange prints them.
+        ("53022.054271356783919", "53022.05427135"),
+        ("1.123456789123", "1.12345678"),
+        ("0.5", "0.5"),
+        ("0.00000001", "0.00000001"),
+        // 1,596,231,393 of them cost a thousand USDT: eight decimals would leave out ten.
+        ("0.000000626475938561", "0.000000626475938561"),
+        ("0.000000626475938561789", "0.000000626475938561"),
+        ("0.123456789123456", "0.123456789123"),
+        ("0.00091105115463", "0.00091105115463"),
+        ("-0.123456789123456", "-0.123456789123"),
+        (
+            "0.0000000000000000000000000001",
+            "0.0000000000000000000000000001",
+        ),
+        ("0", "0"),
+    ] {
+        assert_eq!(cut_price(dec(price)), dec(printed), "{price}");
+    }
+}
+
+#[test]
 fn figures_are_cut_like_the_exchange_cuts_them() {
     // Captured positionRisk: 0.009 × (67502.68519858 − 67445.9) printed 0.51106678.
     let pnl = exact_mul(
