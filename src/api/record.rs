@@ -41,7 +41,7 @@ pub struct Entry {
     /// What was handed over under this name before was not written in time, and this was answered
     /// instead.
     pub corrects_earlier: bool,
-    /// The answer, byte for byte.
+    /// The answer, byte for byte; behind a line end what a brief one did not tell.
     pub document: Vec<u8>,
 }
 

@@ -58,7 +58,10 @@ fn page(answer: &CheckAnswer<'static>, explanation: &Explanation<'static>) -> St
             .as_deref()
             .map_or_else(String::new, |client| format!(", asked by {client}"));
         line(&format!("decided {}{who}", time(answer.time)));
-    } else {
+    }
+    if explanation.brief && answer.account.after.is_some() {
+        line("A brief answer was given: of its figures those of the account afterwards were kept.");
+    } else if explanation.brief || answer.time == 0 {
         line("A brief answer was given: its figures were neither asked for nor kept.");
     }
     if !answer.policy.is_empty() {

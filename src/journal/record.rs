@@ -71,7 +71,7 @@ pub struct Record {
     /// The record in whose place this one says what was answered: that one was written too late
     /// for its answer to leave.
     pub corrects: Option<String>,
-    /// The JSON answer, byte for byte as it was given.
+    /// The JSON answer, byte for byte as it was given, and what was written down beside it.
     pub document: Vec<u8>,
 }
 

@@ -15,7 +15,7 @@ use crossguard::guard::alarm::{Rule, Severity};
 use crossguard::guard::verdict::{Code, Decision, Ladder, Retry};
 use crossguard::margin::cost::AssumedFrom;
 use crossguard::mirror::plane::Plane;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::api_rig::{Answer, Daemon};
 
@@ -122,6 +122,54 @@ fn every_answer_is_as_the_document_says() {
     for (name, schema, answer) in captures(&daemon) {
         let schema = &document["components"]["schemas"][schema];
         conform(&document, schema, &answer.json(), name, &mut wrong);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What `explain` adds to an answer, and to a brief one what it rests on.
+#[test]
+fn every_explanation_is_as_the_document_says() {
+    let daemon = Daemon::with(ACCOUNT);
+    let document = document();
+    let schemas = &document["components"]["schemas"];
+    let mut wrong = Vec::new();
+    let briefly = REJECTED.replace(r#","client""#, r#","brief":true,"client""#);
+    for (name, question) in [("full", REJECTED), ("brief", BRIEF), ("briefly", &briefly)] {
+        let answer = daemon.post("/v1/check", question).json();
+        let id = answer["decisionId"].as_str().unwrap();
+        let told = daemon.get(&format!("/v1/decisions/{id}/explain")).json();
+        let mut explanation = Map::new();
+        let mut reasons = Map::new();
+        for (field, value) in told.as_object().unwrap() {
+            match answer.get(field) {
+                Some(answered) => assert_eq!(answered, value, "{name}.{field}"),
+                None if field == "arithmetic" || field == "waiting" => {
+                    explanation.insert(field.clone(), value.clone());
+                }
+                None => {
+                    reasons.insert(field.clone(), value.clone());
+                }
+            }
+        }
+        let explanation = Value::Object(explanation);
+        conform(
+            &document,
+            &schemas["Explanation"],
+            &explanation,
+            name,
+            &mut wrong,
+        );
+        assert_eq!(reasons.is_empty(), name == "full", "{reasons:?}");
+        if !reasons.is_empty() {
+            let reasons = Value::Object(reasons);
+            conform(
+                &document,
+                &schemas["BriefReasons"],
+                &reasons,
+                name,
+                &mut wrong,
+            );
+        }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

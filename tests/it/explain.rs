@@ -458,6 +458,8 @@ fn explained(daemon: &Daemon, body: &str) -> Value {
     let told = daemon.get(&format!("/v1/decisions/{id}/explain"));
     let recorded = answer.text().strip_suffix('}').unwrap();
     assert!(told.text().starts_with(recorded), "{}", told.text());
+    let again = daemon.get(&format!("/v1/decisions/{id}"));
+    assert_eq!(again.text(), answer.text(), "byte for byte");
     let told = told.json();
     for figure in told["arithmetic"].as_array().unwrap() {
         let inputs = figure["inputs"].as_array().unwrap().iter();
@@ -923,7 +925,31 @@ fn a_brief_or_blind_decision_says_what_waiting_could_change() {
     let daemon = Daemon::with(&format!("{CONTRACTS}{HELD}"));
     let order = r#"{"order":{"symbol":"ETHUSDT","side":"SELL","type":"MARKET","quantity":"20"},"brief":true}"#;
     let told = explained(&daemon, order);
-    assert_eq!(told["arithmetic"], Value::Array(Vec::new()));
+    // What was answered is what was answered; beside it lies what it rested on.
+    let id = told["decisionId"].as_str().unwrap();
+    let answered = daemon.get(&format!("/v1/decisions/{id}")).json();
+    assert_eq!(answered.get("policy"), None);
+    assert!(told["policy"].as_str().unwrap().starts_with("sha256:"));
+    assert_eq!(told["order"]["quantity"], "20");
+    // 20 at 2,985 and what was held there, as the full answer has it.
+    let full = daemon
+        .post("/v1/check", &order.replace(r#","brief":true"#, ""))
+        .json();
+    assert_eq!(told["account"]["after"], full["account"]["after"]);
+    let names = explained_names(&told);
+    all_in(
+        &names,
+        &[
+            "account.after headroom",
+            "account.after walletAtRisk.fraction",
+            "order cost",
+            "findings EFFECTIVE_LEVERAGE",
+        ],
+    );
+    assert!(
+        !names.contains(&"account.after maintMargin".to_owned()),
+        "its positions are not told"
+    );
     let kinds = |told: &Value| -> Vec<String> {
         let waiting = told["waiting"].as_array().unwrap().iter();
         waiting

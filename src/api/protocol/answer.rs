@@ -18,7 +18,7 @@ use super::pool::{self, PoolDifference, PoolFigures};
 use super::ways::{self, Alternative, Stress, WorstCase};
 use crate::daemon::report;
 use crate::guard::proposal::Proposal;
-use crate::guard::verdict::{self, Decision, Judgement};
+use crate::guard::verdict::{self, Code, Decision, Judgement};
 use crate::guard::words;
 use crate::margin::account::Side;
 use crate::margin::amount::MarkPrice;
@@ -60,6 +60,43 @@ pub struct BriefAnswer<'a> {
     pub state: Cow<'a, str>,
     /// The freshness of every plane.
     pub inputs: BriefInputs<'a>,
+}
+
+/// What is written down beside a brief answer, for whoever asks for its reasons later: the names are
+/// those of a full answer.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct BriefReasons<'a> {
+    /// What was answered is brief: always true.
+    pub brief: bool,
+    /// Version of the daemon that made it.
+    pub version: Cow<'a, str>,
+    /// Fingerprint of the policy it was made under.
+    pub policy: Cow<'a, str>,
+    /// `exact`, `estimate` or `unknown`.
+    pub certainty: Cow<'a, str>,
+    /// When, in milliseconds since 1970.
+    pub time: i64,
+    /// Who asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<Cow<'a, str>>,
+    /// No room was promised.
+    pub dry_run: bool,
+    /// The order as it was understood; left out for a batch or a change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<OrderEcho<'a>>,
+    /// The orders of a batch as they were understood; left out when there is none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub orders: Vec<OrderEcho<'a>>,
+    /// The change as it was understood; left out for orders.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change: Option<Value>,
+    /// The pool if every working order fills on its bad side; only where that was found wanting.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worst_case: Option<WorstCase<'a>>,
+    /// The scenarios that were computed; left out when there is none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stress: Vec<Stress<'a>>,
 }
 
 /// The part of `inputs` that a brief answer carries.
@@ -296,6 +333,52 @@ impl<'a> BriefAnswer<'a> {
                 planes: Planes::of(&answer.planes),
             },
         }
+    }
+}
+
+impl<'a> BriefReasons<'a> {
+    /// What the answer to a question rests on, as far as a brief answer asks for it. Of a dry run that
+    /// is allowed nothing was to be sent and nothing found: what was asked is not kept.
+    #[must_use]
+    pub fn of(answer: &'a report::Answer, told: Told<'a>) -> Self {
+        let judgement = &answer.judgement;
+        let reasons = Self {
+            brief: true,
+            version: Cow::Borrowed(env!("CARGO_PKG_VERSION")),
+            policy: Cow::Borrowed(&answer.policy_fingerprint),
+            certainty: Cow::Borrowed(judgement.certainty.name()),
+            time: answer.time_ms,
+            client: told.client.map(Cow::Borrowed),
+            dry_run: told.dry_run,
+            ..Self::default()
+        };
+        if !Self::keeps_figures(answer, told) {
+            return reasons;
+        }
+        let (order, orders) = echoes(told.proposal, judgement);
+        let mut findings = judgement.findings.iter();
+        let is_worst_case = findings.any(|finding| finding.code == Code::WorstCase);
+        let worst = judgement.worst_case.as_ref().filter(|_| is_worst_case);
+        Self {
+            order,
+            orders,
+            change: told.proposal.change().map(ways::change),
+            worst_case: worst.map(|worst| WorstCase::of(worst, None)),
+            stress: judgement.stress.iter().map(Stress::from).collect(),
+            ..reasons
+        }
+    }
+
+    /// The account afterwards, where it is kept.
+    #[must_use]
+    pub fn after(answer: &'a report::Answer, told: Told<'a>) -> Option<PoolFigures<'a>> {
+        let kept = Self::keeps_figures(answer, told);
+        let after = answer.judgement.after.as_deref().filter(|_| kept);
+        after.map(PoolFigures::from)
+    }
+
+    fn keeps_figures(answer: &report::Answer, told: Told<'_>) -> bool {
+        !told.dry_run || answer.judgement.decision != Decision::Allow
     }
 }
 

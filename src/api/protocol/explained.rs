@@ -14,9 +14,10 @@ mod sheet;
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::explain::ExplainedFigure;
+use super::recorded;
 use crate::guard::verdict::Code;
 use crate::guard::words;
 
@@ -24,6 +25,9 @@ use crate::guard::words;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Explanation<'a> {
+    /// What was answered is brief.
+    #[serde(skip_serializing)]
+    pub brief: bool,
     /// Every judged value and every figure that follows from others, each from the figures of the
     /// answer: they are cut at eight decimals there.
     pub arithmetic: Vec<ExplainedFigure<'a>>,
@@ -45,23 +49,34 @@ pub struct Waiting<'a> {
     pub message: Cow<'a, str>,
 }
 
-/// The recorded answer, its bytes kept, with the explanation as two more fields. `None` when it is
-/// not an object of JSON.
+/// The recorded answer, its bytes kept, with what was written down beside it and the explanation as
+/// more fields. `None` when it is not an object of JSON.
 #[must_use]
 pub fn explained(document: &[u8]) -> Option<Vec<u8>> {
-    let answer: Value = serde_json::from_slice(document).ok()?;
-    let explanation = serde_json::to_vec(&Explanation::of(&answer)).ok()?;
-    let mut bytes = document.trim_ascii().strip_suffix(b"}")?.to_vec();
-    bytes.push(b',');
-    bytes.extend_from_slice(explanation.strip_prefix(b"{")?);
+    let (answer, reasons) = recorded::parts(document);
+    let mut whole: Value = serde_json::from_slice(answer).ok()?;
+    let mut bytes = answer.trim_ascii().strip_suffix(b"}")?.to_vec();
+    let mut add = |object: &[u8]| {
+        bytes.push(b',');
+        bytes.extend_from_slice(object.strip_prefix(b"{")?.strip_suffix(b"}")?);
+        Some(())
+    };
+    if let Some(reasons) = reasons {
+        let told: Map<String, Value> = serde_json::from_slice(reasons).ok()?;
+        whole.as_object_mut()?.extend(told);
+        add(reasons)?;
+    }
+    add(&serde_json::to_vec(&Explanation::of(&whole)).ok()?)?;
+    bytes.push(b'}');
     Some(bytes)
 }
 
 impl Explanation<'static> {
-    /// Explains a recorded answer; a brief one holds no figures.
+    /// Explains a recorded answer; a brief one has the figures of its reasons.
     #[must_use]
     pub fn of(answer: &Value) -> Self {
         Self {
+            brief: answer["brief"] == true,
             arithmetic: sheet::figures(answer),
             waiting: waiting(answer),
         }

@@ -23,6 +23,7 @@ pub mod notice;
 pub mod policy;
 pub mod pool;
 pub mod pool_event;
+pub mod recorded;
 pub mod request;
 pub mod status;
 pub mod stress;

@@ -41,7 +41,8 @@ pub fn write_account_event<'a>(
     Some(())
 }
 
-fn write_pool(pool: &PoolFigures<'_>, out: &mut Vec<u8>) -> Option<()> {
+/// Appends a pool.
+pub(super) fn write_pool(pool: &PoolFigures<'_>, out: &mut Vec<u8>) -> Option<()> {
     // Taken apart whole: a figure that is added must be added here.
     let PoolFigures {
         asset,

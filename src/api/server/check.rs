@@ -19,9 +19,10 @@ use hyper::body::Bytes;
 use super::reply::{Reply, json_bytes, ok_bytes};
 use super::{Parts, RECORD_DEADLINE, Server};
 use crate::api::events::EventKind;
-use crate::api::protocol::answer::{BriefAnswer, CheckAnswer, Told};
+use crate::api::protocol::answer::{BriefAnswer, BriefReasons, CheckAnswer, Told};
 use crate::api::protocol::decisions::DecisionLine;
 use crate::api::protocol::error::{ErrorCode, Refusal};
+use crate::api::protocol::recorded;
 use crate::api::protocol::request::{CheckRequest, Subject};
 use crate::api::protocol::ways::SizeAnswer;
 use crate::api::record::{Entry, Peer};
@@ -215,7 +216,7 @@ async fn write_down(
 ) -> Result<(Box<Answer>, Vec<u8>), Refusal> {
     let parts = &server.parts;
     let bytes = question.bytes(parts, &answer, true)?;
-    let entry = question.entry(&answer, &bytes);
+    let entry = question.entry(parts, &answer, &bytes);
     let acknowledged = parts.recorder.record(entry);
     let recorded = if question.dry_run {
         // Handed over; only a refusal that is there already counts.
@@ -237,7 +238,7 @@ async fn write_down(
         // Nobody waits for it: what kept the first from the disk keeps this one too.
         drop(parts.recorder.record(Entry {
             corrects_earlier: true,
-            ..question.entry(&answer, &bytes)
+            ..question.entry(parts, &answer, &bytes)
         }));
     }
     Ok((answer, bytes))
@@ -275,14 +276,27 @@ impl Question {
         if self.brief {
             return json_bytes(&BriefAnswer::of(answer, recorded));
         }
-        let told = Told {
+        json_bytes(&CheckAnswer::of(answer, self.told(parts, recorded)))
+    }
+
+    fn told(&self, parts: &Parts, recorded: bool) -> Told<'_> {
+        Told {
             proposal: &self.proposal,
             client: self.client.as_deref(),
             dry_run: self.dry_run,
             recorded,
             micros: self.micros(parts),
-        };
-        json_bytes(&CheckAnswer::of(answer, told))
+        }
+    }
+
+    /// What is written down: the answer, and behind a brief one its reasons.
+    fn document(&self, parts: &Parts, answer: &Answer, bytes: &[u8]) -> Vec<u8> {
+        if !self.brief {
+            return bytes.to_vec();
+        }
+        let told = self.told(parts, true);
+        let after = BriefReasons::after(answer, told);
+        recorded::with_reasons(bytes, &BriefReasons::of(answer, told), after.as_ref())
     }
 
     /// The contract it is about, under which it is found again; of a batch the first. A change of
@@ -299,7 +313,7 @@ impl Question {
         now.boot_us.saturating_sub(self.asked.boot_us)
     }
 
-    fn entry(&self, answer: &Answer, bytes: &[u8]) -> Entry {
+    fn entry(&self, parts: &Parts, answer: &Answer, bytes: &[u8]) -> Entry {
         Entry {
             id: answer.decision_id.clone(),
             time_ms: answer.time_ms,
@@ -310,7 +324,7 @@ impl Question {
             peer: self.peer,
             dry_run: self.dry_run,
             corrects_earlier: false,
-            document: bytes.to_vec(),
+            document: self.document(parts, answer, bytes),
         }
     }
 }

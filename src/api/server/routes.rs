@@ -23,6 +23,7 @@ use crate::api::protocol::explain::ExplainAnswer;
 use crate::api::protocol::explained::explained;
 use crate::api::protocol::fix::FixAnswer;
 use crate::api::protocol::policy::PolicyAnswer;
+use crate::api::protocol::recorded;
 use crate::api::protocol::status::{LadderAnswer, LockRequest, ReadyAnswer, StatusAnswer};
 use crate::api::protocol::stress::{StressAnswer, free_shocks, scenarios};
 use crate::api::record::{Peer, ReadError};
@@ -169,7 +170,7 @@ async fn decisions(parts: &Parts, query: &str) -> Result<Reply, Refusal> {
 
 /// A recorded decision with its arithmetic, and what waiting could change.
 async fn explain(parts: &Parts, id: &str) -> Result<Reply, Refusal> {
-    let document = decision(parts, id).await?;
+    let document = document(parts, id).await?;
     let wrong = || {
         Refusal::new(
             ErrorCode::Internal,
@@ -179,7 +180,15 @@ async fn explain(parts: &Parts, id: &str) -> Result<Reply, Refusal> {
     explained(&document).map(ok_bytes).ok_or_else(wrong)
 }
 
+/// A decision as it was answered.
 async fn decision(parts: &Parts, id: &str) -> Result<Vec<u8>, Refusal> {
+    let mut document = document(parts, id).await?;
+    let answer = recorded::parts(&document).0.len();
+    document.truncate(answer);
+    Ok(document)
+}
+
+async fn document(parts: &Parts, id: &str) -> Result<Vec<u8>, Refusal> {
     let document = parts
         .recorder
         .get(id.to_owned())

@@ -80,7 +80,7 @@ fn prices_below_one_keep_twelve_significant_digits() {
         ("1.123456789123", "1.12345678"),
         ("0.5", "0.5"),
         ("0.00000001", "0.00000001"),
-        // 1,596,231,393 of them cost a thousand USDT: eight decimals would leave out ten.
+        // 1,596,230,499 of them cost a thousand USDT: eight decimals would leave out ten.
         ("0.000000626475938561", "0.000000626475938561"),
         ("0.000000626475938561789", "0.000000626475938561"),
         ("0.123456789123456", "0.123456789123"),

@@ -119,9 +119,10 @@ impl<'a> Sheet<'a> {
                 .filter_map(|change| Leg::of(change, when))
                 .collect(),
             alone,
-            // A change of the asset mode shows the positions of the pool that it makes, and what assets
+            // A brief answer tells of no positions. A change of the asset mode shows the positions of the pool that it makes, and what assets
             // count for is told of the account afterwards.
-            whole: when == When::After || alone && asset(When::Before) == asset(When::After),
+            whole: changes.is_some()
+                && (when == When::After || alone && asset(When::Before) == asset(When::After)),
         }
     }
 
