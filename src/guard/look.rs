@@ -13,7 +13,7 @@ use super::desk::{Desk, Step};
 use super::exit::order_is_exit;
 use super::rules::{self, AFTER_RULES, AccountCase, Limits, ORDER_RULES, OrderCase, Strain};
 use super::rules::{Touched, When};
-use super::stress::{self, StressOutcome};
+use super::stress::{self, StressOutcome, Wanted};
 use super::verdict::{Code, Finding, Level, OrderJudgement, WorstCase};
 use super::worst;
 use crate::margin::account::{Asset, PositionSide, Quotes, Side, Symbol, SymbolState};
@@ -182,6 +182,11 @@ fn beyond<'a>(
     let worst = worst::look(desk, &look.what_if, &look.after)?;
     look.findings.extend(rules::worst_case(&case, &worst));
     let mut held: Option<Vec<Held<'_>>> = None;
+    let reasons = if depth == Depth::Full {
+        Wanted::Reasons
+    } else {
+        Wanted::Outcome
+    };
     for (name, scenario) in &desk.policy().stress {
         let wanted = depth == Depth::Full
             || (scenario.required.is_some()
@@ -190,7 +195,7 @@ fn beyond<'a>(
             continue;
         }
         let held = held.get_or_insert_with(|| look.what_if.held().collect());
-        let outcome = stress::run(&look.what_if, held, &look.after, name, scenario)?;
+        let outcome = stress::run(&look.what_if, held, &look.after, (name, scenario), reasons)?;
         look.findings.extend(rules::stress(&case, &outcome));
         look.stress.push(outcome);
     }

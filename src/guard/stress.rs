@@ -11,7 +11,7 @@ use crate::margin::amount::{Amount, ArithmeticError, Rate};
 use crate::margin::book::Unknown;
 use crate::margin::book::WhatIf;
 use crate::margin::pool::{PoolAssessment, Survival};
-use crate::margin::shock::{Held, Shock, shocked};
+use crate::margin::shock::{Held, Shock, ShockedPosition, shocked, shocked_positions};
 use crate::mirror::view::LiveView;
 
 /// A scenario of the policy.
@@ -46,6 +46,30 @@ pub struct StressOutcome {
     pub loss: Option<Amount>,
     /// The pool's asset loses worth in this scenario, which a single-asset pool does not feel.
     pub depegged: Option<Asset>,
+    /// Why it is not survived, where somebody will want to know.
+    pub reasons: Option<Box<Reasons>>,
+}
+
+/// What a scenario's figures are made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reasons {
+    /// What every crossed position of the pool gains, pays and must keep then.
+    pub positions: Vec<ShockedPosition>,
+    /// Maintenance margin is multiplied by this.
+    pub maintenance: Option<Rate>,
+    /// Funding that is paid, as a fraction of the notional; `None` when none is.
+    pub funding: Option<Rate>,
+    /// What the balance loses because collateral loses its peg.
+    pub collateral_lost: Amount,
+}
+
+/// Whether the reasons of what is not survived are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// How the account fares.
+    Outcome,
+    /// And why.
+    Reasons,
 }
 
 /// The scenarios that are shipped, by name.
@@ -147,7 +171,9 @@ pub fn fares(
             let held: Vec<Held<'_>> = what_if.held().collect();
             scenarios
                 .iter()
-                .map(|(name, scenario)| run(&what_if, &held, &now, name, scenario))
+                .map(|(name, scenario)| {
+                    run(&what_if, &held, &now, (name, scenario), Wanted::Reasons)
+                })
                 .collect()
         });
         pools.push((pool.clone(), outcomes));
@@ -163,8 +189,8 @@ pub(super) fn run(
     what_if: &WhatIf<'_>,
     held: &[Held<'_>],
     after: &PoolAssessment,
-    name: &str,
-    scenario: &Scenario,
+    (name, scenario): (&str, &Scenario),
+    wanted: Wanted,
 ) -> Result<StressOutcome, Unknown> {
     let outcome = shocked(after, what_if, held, &scenario.shock)?;
     let liquidated = outcome.is_liquidated(after.held);
@@ -173,7 +199,11 @@ pub(super) fn run(
         dies.extend(crossed(held));
     }
     let loss = after.margin_balance.minus(outcome.margin_balance)?;
+    let reasons = (liquidated && wanted == Wanted::Reasons)
+        .then(|| reasons(held, &scenario.shock, outcome.collateral_lost))
+        .transpose()?;
     Ok(StressOutcome {
+        reasons: reasons.map(Box::new),
         name: name.to_owned(),
         required: scenario.required,
         margin_balance: outcome.margin_balance,
@@ -189,6 +219,19 @@ pub(super) fn run(
         depegged: (what_if.asset_mode() == AssetMode::Single
             && scenario.shock.collateral.contains_key(after.asset.as_str()))
         .then(|| after.asset.clone()),
+    })
+}
+
+fn reasons(held: &[Held<'_>], shock: &Shock, collateral_lost: Amount) -> Result<Reasons, Unknown> {
+    let intervals = Decimal::from(shock.funding_intervals);
+    let funding = shock.funding_rate.get().checked_mul(intervals);
+    Ok(Reasons {
+        positions: shocked_positions(held, shock)?,
+        maintenance: shock.maintenance,
+        funding: funding
+            .filter(|_| shock.funding_intervals > 0)
+            .map(Rate::new),
+        collateral_lost,
     })
 }
 

@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 
-use super::account::{Asset, AssetMode, Leg, MarginMode, Symbol, SymbolState};
+use super::account::{Asset, AssetMode, Leg, MarginMode, PositionSide, Symbol, SymbolState};
 use super::amount::{Amount, ArithmeticError, Notional, Rate};
 use super::book::Unknown;
+use super::bracket::Bracket;
 use super::collateral::converted;
 use super::contribution::{Missing, unrealized_pnl};
 use super::pool::PoolAssessment;
@@ -61,6 +62,61 @@ pub struct Shocked {
     pub maintenance_margin: Amount,
     /// Isolated positions that are liquidated by it, by contract.
     pub isolated_dead: Vec<Symbol>,
+    /// What the balance loses because collateral loses its peg.
+    pub collateral_lost: Amount,
+}
+
+/// What a shock does to one crossed position, in its margin asset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShockedPosition {
+    /// Contract.
+    pub symbol: Symbol,
+    /// Which leg.
+    pub position_side: PositionSide,
+    /// How its price moves, as a fraction of the mark.
+    pub by: Rate,
+    /// What it gains by that; negative when it loses.
+    pub gain: Amount,
+    /// Funding that it pays.
+    pub funding: Amount,
+    /// The bracket of its notional then.
+    pub bracket: Bracket,
+    /// Maintenance margin then.
+    pub maintenance_margin: Amount,
+}
+
+/// What a shock does to each crossed position: what [`shocked`] adds up.
+///
+/// # Errors
+/// What is not known of a held contract.
+pub fn shocked_positions(
+    held: &[Held<'_>],
+    shock: &Shock,
+) -> Result<Vec<ShockedPosition>, Unknown> {
+    let mut positions = Vec::new();
+    for (symbol, state) in held {
+        let missing = |missing| Unknown::Symbol((*symbol).clone(), missing);
+        let settings = state.settings.ok_or_else(|| missing(Missing::Settings))?;
+        if settings.risk_mode() == MarginMode::Isolated {
+            continue;
+        }
+        let brackets = state.brackets.as_deref();
+        let brackets = brackets.ok_or_else(|| missing(state.no_brackets()))?;
+        let by = shock.move_of(symbol);
+        for (position_side, leg) in state.legs.held() {
+            let after = leg_after(leg, state, by, shock).map_err(missing)?;
+            positions.push(ShockedPosition {
+                symbol: (*symbol).clone(),
+                position_side,
+                by,
+                gain: after.pnl_change,
+                funding: after.funding,
+                bracket: *brackets.at(after.notional),
+                maintenance_margin: after.maintenance_margin,
+            });
+        }
+    }
+    Ok(positions)
 }
 
 impl Shocked {
@@ -105,6 +161,7 @@ pub fn shocked(
         margin_balance: pool.margin_balance,
         maintenance_margin: Amount::ZERO,
         isolated_dead: Vec::new(),
+        collateral_lost: Amount::ZERO,
     };
     // By margin asset: what the balance gains, and maintenance margin.
     let mut sums: BTreeMap<&Asset, (Amount, Amount)> = BTreeMap::new();
@@ -140,8 +197,8 @@ pub fn shocked(
         outcome.maintenance_margin = outcome.maintenance_margin.plus(maintenance)?;
     }
     if what_if.asset_mode() == AssetMode::Multi {
-        let lost = depegged(what_if, shock)?;
-        outcome.margin_balance = outcome.margin_balance.minus(lost)?;
+        outcome.collateral_lost = depegged(what_if, shock)?;
+        outcome.margin_balance = outcome.margin_balance.minus(outcome.collateral_lost)?;
     }
     Ok(outcome)
 }

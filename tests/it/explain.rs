@@ -656,6 +656,34 @@ fn what_orders_cost_in_different_assets_is_not_added_up() {
     }
 }
 
+/// 150 positions, of which many scenarios end all: four times that is every contract there is.
+#[test]
+fn a_full_answer_about_every_contract_there_is_fits_into_a_record() {
+    use std::fmt::Write as _;
+
+    let mut text = "wallet USDT 220000\n".to_owned();
+    for place in 0..150 {
+        let name = format!("S{place}USDT");
+        writeln!(
+            text,
+            "symbol {name} tick 0.01 step 0.001 min-notional 5\n\
+             brackets {name} 0 50000 0.004 125x | 50000 600000 0.005 100x | 600000 3000000 0.0065 75x\n\
+             mark {name} 3000\npos {name} crossed 20x +3 @ 3000.12345"
+        )
+        .unwrap();
+    }
+    let daemon = Daemon::with(&text);
+    let order = r#"{"order":{"symbol":"S0USDT","side":"BUY","type":"MARKET","quantity":"1"},"alternatives":false}"#;
+    let answer = daemon.post("/v1/check", order);
+    let scenarios = answer.json()["stress"].as_array().unwrap().clone();
+    let ended = scenarios
+        .iter()
+        .filter(|row| row["reasons"]["positions"][149].is_object());
+    assert!(ended.count() >= 2, "{scenarios:#?}");
+    let bytes = 4 * answer.body.len();
+    assert!(bytes < crossguard::journal::RECORD_BYTES_MAX / 2, "{bytes}");
+}
+
 #[test]
 fn a_decision_on_a_hedge_a_batch_and_a_change_is_computed_anew() {
     let daemon = Daemon::with(&format!("mode hedge\n{CONTRACTS}{HEDGED}"));
@@ -741,8 +769,20 @@ fn is_given(of: &str, figure: &str) -> bool {
                         | "commonMove"
                 )
         }
+        "stressed" => figure == "move" || figure.starts_with("bracket"),
+        "survived" => matches!(figure, "marginBalance" | "maintMargin"),
+        "stress" => figure.starts_with("reasons"),
         "isolatedTwin" => figure.starts_with("bracket") || last == "quantity",
         _ => false,
+    }
+}
+
+/// A position's name in formulas.
+fn position_name(row: &Value) -> String {
+    let symbol = row["symbol"].as_str().unwrap();
+    match row["positionSide"].as_str().unwrap() {
+        "BOTH" => symbol.to_owned(),
+        side => format!("{symbol}_{side}"),
     }
 }
 
@@ -785,15 +825,25 @@ fn every_figure_is_explained(told: &Value) -> usize {
         let of = format!("openOrders {}", row["symbol"].as_str().unwrap());
         wanted.push(("openOrders", of, row));
     }
+    for row in told["stress"].as_array().unwrap() {
+        let of = format!("stress {}", row["name"].as_str().unwrap());
+        for position in row["reasons"]["positions"].as_array().into_iter().flatten() {
+            let name = position_name(position);
+            wanted.push(("stressed", format!("{of} {name}"), position));
+        }
+        let kind = if row["reasons"].is_null() {
+            "survived"
+        } else {
+            "stress"
+        };
+        wanted.push((kind, of, row));
+    }
     wanted.retain(|(_, _, row)| !row.is_null());
     for row in told["positions"].as_array().unwrap() {
         if row["after"].is_null() {
             continue;
         }
-        let name = match row["positionSide"].as_str().unwrap() {
-            "BOTH" => row["symbol"].as_str().unwrap().to_owned(),
-            side => format!("{}_{side}", row["symbol"].as_str().unwrap()),
-        };
+        let name = position_name(row);
         wanted.push(("position", format!("position {name}"), &row["after"]));
         wanted.push(("position", format!("position {name}"), row));
     }

@@ -10,6 +10,7 @@ mod findings;
 mod joint;
 mod pool;
 mod sheet;
+mod stress;
 
 use std::borrow::Cow;
 

@@ -8,18 +8,20 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::contagion::Bracket;
 use super::figure::Figure;
 use super::names;
 use super::pool::{FirstKiller, PoolFigures, WalletAtRisk};
 use crate::guard::offer;
 use crate::guard::proposal::Proposal;
-use crate::guard::stress::StressOutcome;
+use crate::guard::stress::{self, StressOutcome};
 use crate::guard::terms::Terms;
 use crate::guard::verdict;
-use crate::margin::amount::cut;
+use crate::margin::amount::{Rate, cut};
 use crate::margin::change::{Change, MarginMove};
 use crate::margin::order::{OrderId, OrderIntent, OrderKind};
 use crate::margin::pool::PoolAssessment;
+use crate::margin::shock::ShockedPosition;
 use crate::mirror::plane::PlaneStatus;
 use crate::mirror::view::NotReady;
 
@@ -107,6 +109,44 @@ pub struct Stress<'a> {
     pub dies: Vec<Cow<'a, str>>,
     /// The pool's asset loses worth against the dollar, which a single-asset pool does not feel.
     pub depegged: Option<Cow<'a, str>>,
+    /// What its figures are made of, where it is not survived; else `null`.
+    pub reasons: Option<StressReasons<'a>>,
+}
+
+/// What a scenario's figures are made of.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct StressReasons<'a> {
+    /// What every crossed position of the pool gains, pays and must keep then.
+    pub positions: Vec<StressedPosition<'a>>,
+    /// Maintenance margin is multiplied by this; `null` when it is not.
+    pub maintenance: Figure,
+    /// Funding that is paid, as a fraction of the notional; `null` when none is.
+    pub funding: Figure,
+    /// What the balance loses because collateral loses its peg, in the pool's money.
+    pub collateral_lost: Figure,
+}
+
+/// A crossed position in a scenario; money is in its margin asset.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct StressedPosition<'a> {
+    /// Contract.
+    pub symbol: Cow<'a, str>,
+    /// `BOTH`, `LONG` or `SHORT`.
+    pub position_side: Cow<'a, str>,
+    /// How its price moves, as a fraction of the mark.
+    #[serde(rename = "move")]
+    pub by: Figure,
+    /// What it gains by that; negative when it loses.
+    pub gain: Figure,
+    /// Funding that it pays.
+    pub funding: Figure,
+    /// Maintenance margin then.
+    #[serde(rename = "maintMargin")]
+    pub maintenance_margin: Figure,
+    /// The bracket of its notional then.
+    pub bracket: Option<Bracket>,
 }
 
 /// `POST /v1/size`.
@@ -266,6 +306,35 @@ impl<'a> From<&'a StressOutcome> for Stress<'a> {
                 .depegged
                 .as_ref()
                 .map(|asset| Cow::Borrowed(asset.as_str())),
+            reasons: outcome.reasons.as_deref().map(StressReasons::from),
+        }
+    }
+}
+
+impl<'a> From<&'a stress::Reasons> for StressReasons<'a> {
+    fn from(reasons: &'a stress::Reasons) -> Self {
+        let rate = |rate: Option<Rate>| rate.map_or(Figure::NONE, |rate| Figure::exact(rate.get()));
+        Self {
+            positions: { reasons.positions.iter() }
+                .map(StressedPosition::from)
+                .collect(),
+            maintenance: rate(reasons.maintenance),
+            funding: rate(reasons.funding),
+            collateral_lost: Figure::money(reasons.collateral_lost),
+        }
+    }
+}
+
+impl<'a> From<&'a ShockedPosition> for StressedPosition<'a> {
+    fn from(position: &'a ShockedPosition) -> Self {
+        Self {
+            symbol: Cow::Borrowed(position.symbol.as_str()),
+            position_side: Cow::Borrowed(names::position_side(position.position_side)),
+            by: Figure::exact(position.by.get()),
+            gain: Figure::money(position.gain),
+            funding: Figure::money(position.funding),
+            maintenance_margin: Figure::money(position.maintenance_margin),
+            bracket: Some(Bracket::from(&position.bracket)),
         }
     }
 }

@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use super::surely::{Part, Reach, breaks_nothing, covered, is_beyond, spills_less};
 use crate::guard::fees::assumptions;
 use crate::guard::policy::{LimitKey, Policy};
-use crate::guard::stress::{self, StressOutcome};
+use crate::guard::stress::{self, StressOutcome, Wanted};
 use crate::margin::account::{Asset, AssetMode, MarginMode, PositionSide, Symbol, SymbolState};
 use crate::margin::amount::{Amount, MarkPrice, Notional, Rate, quotient};
 use crate::margin::book::{Book, Unknown};
@@ -361,7 +361,9 @@ fn observe_stress<'a>(view: &LiveView<'a>, policy: &Policy, seen: &mut Seen<'a>)
                 continue;
             }
             let held = held.get_or_insert_with(|| what_if.held().collect());
-            if let Ok(outcome) = stress::run(&what_if, held, figures, name, scenario) {
+            if let Ok(outcome) =
+                stress::run(&what_if, held, figures, (name, scenario), Wanted::Outcome)
+            {
                 let ratio = outcome.margin_ratio.map(Rate::get);
                 let margin_ratio = match (outcome.survives, ratio) {
                     (true, ratio) => ratio.unwrap_or_default(),

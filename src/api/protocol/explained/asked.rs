@@ -1,7 +1,7 @@
 //! What was asked, and what it costs.
 //!
-//! Owns: how the figures of orders, of the isolated twin, of costs, of the worst case and of scenarios
-//! follow, and what changes.
+//! Owns: how the figures of orders, of the isolated twin, of costs and of the worst case follow, and
+//! what changes.
 //! Must not know: formulas, figures of the account and of its positions.
 
 use rust_decimal::Decimal;
@@ -24,9 +24,6 @@ pub(super) fn figures(answer: &Value, after: &Sheet<'_>) -> Vec<ExplainedFigure<
     figures.extend(costs(answer, after));
     let of_worst_case = |name: &str| at(&answer["worstCase"], name);
     figures.extend(of_any_pool("worstCase", &of_worst_case));
-    for scenario in scenarios(answer) {
-        figures.extend(stress(answer, scenario));
-    }
     figures.extend(changes(answer));
     figures
 }
@@ -134,15 +131,6 @@ fn costs<'v>(answer: &'v Value, after: &Sheet<'_>) -> Vec<ExplainedFigure<'stati
     let texts = formulas::costs(&orders, &held).into_iter();
     let explained = |(figure, text)| explained_figure("costs", figure, [text], &value);
     texts.filter_map(explained).collect()
-}
-
-fn stress(answer: &Value, scenario: &Value) -> Vec<ExplainedFigure<'static>> {
-    let of = format!("stress {}", scenario["name"].as_str().unwrap_or_default());
-    let value = |name: &str| at(scenario, name).or_else(|| at(answer, name));
-    let formulas = formulas::stress(scenario["survives"] == true).into_iter();
-    formulas
-        .filter_map(|formula| filled(&of, &formula, &value))
-        .collect()
 }
 
 /// What is different afterwards, figure by figure.

@@ -23,6 +23,7 @@ pub(super) fn figures(answer: &Value) -> Vec<ExplainedFigure<'static>> {
     figures.extend(before.of_account());
     figures.extend(after.of_account());
     figures.extend(asked::figures(answer, &after));
+    figures.extend(after.of_scenarios());
     figures.extend(after.of_findings());
     figures
 }
@@ -61,6 +62,8 @@ pub(super) struct Leg<'a> {
     /// Its name in formulas: the contract, and the leg of a hedge.
     pub(super) name: String,
     pub(super) symbol: &'a str,
+    /// `BOTH`, `LONG` or `SHORT`.
+    pub(super) side: &'a str,
     pub(super) asset: &'a str,
     /// Its figures at that time.
     state: &'a Value,
@@ -77,13 +80,15 @@ impl<'a> Leg<'a> {
             return None;
         }
         let symbol = change["symbol"].as_str()?;
-        let name = match change["positionSide"].as_str() {
-            None | Some("BOTH") => symbol.to_owned(),
-            Some(side) => format!("{symbol}_{side}"),
+        let side = change["positionSide"].as_str()?;
+        let name = match side {
+            "BOTH" => symbol.to_owned(),
+            leg => format!("{symbol}_{leg}"),
         };
         Some(Self {
             name,
             symbol,
+            side,
             asset: change["marginAsset"].as_str()?,
             crossed: change["marginType"] == "CROSSED",
             short: number(&state["positionAmt"])?.is_sign_negative(),
@@ -151,7 +156,7 @@ impl<'a> Sheet<'a> {
         })
     }
 
-    fn of_some_asset(&self, name: &str) -> Option<Decimal> {
+    pub(super) fn of_some_asset(&self, name: &str) -> Option<Decimal> {
         self.assets().iter().find_map(|row| {
             let rest = name.strip_prefix(row["asset"].as_str()?)?;
             at(row, rest.strip_prefix('.')?)
