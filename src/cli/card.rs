@@ -46,7 +46,7 @@ pub(super) fn card(answer: &CheckAnswer<'_>) -> String {
         (false, false) => "NOT recorded",
     };
     let id = safe(&answer.decision_id);
-    let took = if answer.time > 0 {
+    let took = if answer.micros > 0 {
         format!(" · {} µs", answer.micros)
     } else {
         String::new()
