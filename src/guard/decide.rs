@@ -185,6 +185,7 @@ const fn empty(ladder: Ladder) -> Judgement {
         orders: Vec::new(),
         before: None,
         after: None,
+        executions: Vec::new(),
         positions: Vec::new(),
         reserved: Vec::new(),
         dies_together: Vec::new(),
@@ -440,6 +441,7 @@ fn tell(
             position_changes(desk, &look.what_if, ends, proposal.orders())?;
         judgement.positions = positions;
         judgement.reserved = reserved(&look.what_if)?;
+        judgement.executions = look.executions;
         if let Some(worst) = &mut look.worst {
             worst.endangered = endangered;
         }

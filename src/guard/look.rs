@@ -14,7 +14,7 @@ use super::exit::order_is_exit;
 use super::rules::{self, AFTER_RULES, AccountCase, Limits, ORDER_RULES, OrderCase, Strain};
 use super::rules::{Touched, When};
 use super::stress::{self, StressOutcome, Wanted};
-use super::verdict::{Code, Finding, Level, OrderJudgement, WorstCase};
+use super::verdict::{Code, Executed, Execution, Finding, Level, OrderJudgement, WorstCase};
 use super::worst;
 use crate::margin::account::{Asset, PositionSide, Quotes, Side, Symbol, SymbolState};
 use crate::margin::amount::{Amount, MarkPrice, Notional};
@@ -71,6 +71,8 @@ pub(super) struct Look<'a> {
     pub positions: Vec<Touched>,
     pub worst: Option<WorstCase>,
     pub stress: Vec<StressOutcome>,
+    /// The other executions of a batch.
+    pub executions: Vec<Execution>,
 }
 
 impl Look<'_> {
@@ -126,9 +128,7 @@ pub(super) fn look<'a>(
         limits.note_undegreed(&found);
         findings.extend(found);
     }
-    for (part, when) in parts(&orders, question.orders) {
-        part_alone(desk, question, &part, when, &limits, &mut findings)?;
-    }
+    let parts = parts(desk, &base, question.orders)?;
     let mut look = Look {
         findings,
         strain: limits.strain(),
@@ -138,10 +138,25 @@ pub(super) fn look<'a>(
         positions,
         worst: None,
         stress: Vec::new(),
+        executions: Vec::new(),
     };
     if depth > Depth::Glance {
         beyond(desk, question, &limits, depth, &mut look)?;
     }
+    let mut computed = look.stress.len();
+    for (part, of) in parts {
+        let alone = part_alone(desk, question, (&part, of), &limits, depth)?;
+        computed = computed.saturating_add(alone.scenarios);
+        for finding in alone.findings {
+            add_if_harder(&mut look.findings, finding);
+        }
+        look.executions.push(Execution {
+            of,
+            after: alone.after,
+        });
+    }
+    desk.count(Desk::scenarios_cost(computed));
+    look.strain = limits.strain();
     if question.change.is_some() {
         drop_moot(&mut look.findings);
     }
@@ -181,6 +196,23 @@ fn beyond<'a>(
     };
     let worst = worst::look(desk, &look.what_if, &look.after)?;
     look.findings.extend(rules::worst_case(&case, &worst));
+    let (outcomes, found) = scenarios(desk, &case, &look.what_if, depth)?;
+    look.findings.extend(found);
+    look.stress = outcomes;
+    look.worst = Some(worst);
+    look.strain = limits.strain();
+    Ok(())
+}
+
+/// How an account fares in the scenarios, and what is found of that: in all of them where they are told,
+/// else in those that must be survived and may not be.
+fn scenarios(
+    desk: &Desk<'_>,
+    case: &AccountCase<'_>,
+    what_if: &WhatIf<'_>,
+    depth: Depth,
+) -> Result<(Vec<StressOutcome>, Vec<Finding>), Unknown> {
+    let (mut outcomes, mut findings) = (Vec::new(), Vec::new());
     let mut held: Option<Vec<Held<'_>>> = None;
     let reasons = if depth == Depth::Full {
         Wanted::Reasons
@@ -190,19 +222,16 @@ fn beyond<'a>(
     for (name, scenario) in &desk.policy().stress {
         let wanted = depth == Depth::Full
             || (scenario.required.is_some()
-                && !stress::surely_survived(&look.after, &scenario.shock));
+                && !stress::surely_survived(case.after, &scenario.shock));
         if !wanted {
             continue;
         }
-        let held = held.get_or_insert_with(|| look.what_if.held().collect());
-        let outcome = stress::run(&look.what_if, held, &look.after, (name, scenario), reasons)?;
-        look.findings.extend(rules::stress(&case, &outcome));
-        look.stress.push(outcome);
+        let held = held.get_or_insert_with(|| what_if.held().collect());
+        let outcome = stress::run(what_if, held, case.after, (name, scenario), reasons)?;
+        findings.extend(rules::stress(case, &outcome));
+        outcomes.push(outcome);
     }
-    desk.count(Desk::scenarios_cost(look.stress.len()));
-    look.worst = Some(worst);
-    look.strain = limits.strain();
-    Ok(())
+    Ok((outcomes, findings))
 }
 
 /// Fills the orders one after another and judges each by itself: each finds the balance that those
@@ -400,53 +429,64 @@ fn is_relieved(change: Option<&Change>, symbol: &Symbol, side: PositionSide) -> 
 }
 
 /// The parts of a batch that may execute without the rest and are worse than all of it: what adds
-/// by buying, what adds by selling, and, where both do, all that adds without what reduces.
+/// by buying, what adds by selling, and, where both do, all that adds without what reduces. What adds
+/// is found side by side: an order that only takes back what the other side opened adds without it.
 fn parts<'q>(
-    judged: &[OrderJudgement],
+    desk: &Desk<'_>,
+    base: &WhatIf<'_>,
     orders: &[&'q OrderIntent],
-) -> Vec<(Vec<&'q OrderIntent>, When)> {
+) -> Result<Vec<(Vec<&'q OrderIntent>, Executed)>, Unknown> {
     if orders.len() < 2 {
-        return Vec::new();
+        return Ok(Vec::new());
     }
-    let adds = |judged: &OrderJudgement| {
-        let fill = judged.fill;
-        fill.is_some_and(|fill| fill.exposure == ExposureChange::Increases)
+    let adding = |side: Side| -> Result<Vec<&'q OrderIntent>, Unknown> {
+        let mut alone = base.clone();
+        let mut adding = Vec::new();
+        for intent in orders.iter().filter(|order| order.side == side) {
+            let filled = fill(&mut alone, intent, desk.assumptions(&intent.symbol))?;
+            if filled.exposure == ExposureChange::Increases {
+                adding.push(*intent);
+            }
+        }
+        Ok(adding)
     };
-    let adding: Vec<&OrderIntent> = orders
-        .iter()
-        .zip(judged)
-        .filter(|(_, judged)| adds(judged))
-        .map(|(order, _)| *order)
-        .collect();
-    let of = |side: Side| {
-        let here = adding.iter().filter(|order| order.side == side);
-        here.copied().collect::<Vec<_>>()
-    };
-    let (buys, sells) = (of(Side::Buy), of(Side::Sell));
+    let (buys, sells) = (adding(Side::Buy)?, adding(Side::Sell)?);
     let both = if buys.is_empty() || sells.is_empty() {
         Vec::new()
     } else {
-        adding.clone()
+        let adds = |order: &&OrderIntent| {
+            let mut known = buys.iter().chain(&sells);
+            known.any(|known| std::ptr::eq(*known, *order))
+        };
+        orders.iter().copied().filter(adds).collect()
     };
-    [
-        (buys, When::OnlyBuys),
-        (sells, When::OnlySells),
-        (both, When::OnlyAdding),
-    ]
-    .into_iter()
-    .filter(|(part, _)| !part.is_empty() && part.len() < orders.len())
-    .collect()
+    let parts = [
+        (buys, Executed::OnlyBuys),
+        (sells, Executed::OnlySells),
+        (both, Executed::OnlyAdding),
+    ];
+    let is_part =
+        |(part, _): &(Vec<&OrderIntent>, Executed)| !part.is_empty() && part.len() < orders.len();
+    Ok(parts.into_iter().filter(is_part).collect())
 }
 
-/// Judges a part of a batch that executes without the rest; only what it finds harder is added.
+/// A part of a batch that executes without the rest.
+struct Alone {
+    findings: Vec<Finding>,
+    after: PoolAssessment,
+    /// How many scenarios had to be computed.
+    scenarios: usize,
+}
+
+/// What is found of a part of a batch that executes without the rest: by the rules of the account, and
+/// of the scenarios those that must be survived.
 fn part_alone(
     desk: &Desk<'_>,
     question: &Question<'_>,
-    part: &[&OrderIntent],
-    when: When,
+    (part, of): (&[&OrderIntent], Executed),
     limits: &Limits<'_>,
-    findings: &mut Vec<Finding>,
-) -> Result<(), Unknown> {
+    depth: Depth,
+) -> Result<Alone, Unknown> {
     let mut what_if = desk.stage(question.asset, question.steps)?;
     for intent in part {
         fill(&mut what_if, intent, desk.assumptions(&intent.symbol))?;
@@ -455,16 +495,29 @@ fn part_alone(
     let positions = touched(desk, question, &what_if)?;
     let case = AccountCase {
         limits,
-        when,
+        when: When::from(of),
         after: &after,
         positions: &positions,
     };
-    for finding in AFTER_RULES.iter().filter_map(|rule| rule(&case)) {
-        match findings.iter_mut().find(|known| known.code == finding.code) {
-            Some(known) if known.level >= finding.level => {}
-            Some(known) => *known = finding,
-            None => findings.push(finding),
-        }
+    let mut findings: Vec<Finding> = AFTER_RULES.iter().filter_map(|rule| rule(&case)).collect();
+    let mut computed = 0;
+    if depth > Depth::Glance {
+        let (outcomes, found) = scenarios(desk, &case, &what_if, Depth::Verdict)?;
+        computed = outcomes.len();
+        findings.extend(found);
     }
-    Ok(())
+    Ok(Alone {
+        findings,
+        after,
+        scenarios: computed,
+    })
+}
+
+/// Of what several executions of a batch find, the harder counts.
+fn add_if_harder(findings: &mut Vec<Finding>, finding: Finding) {
+    match findings.iter_mut().find(|known| known.code == finding.code) {
+        Some(known) if known.level >= finding.level => {}
+        Some(known) => *known = finding,
+        None => findings.push(finding),
+    }
 }

@@ -316,6 +316,38 @@ pub struct Costs {
     pub funding_time_ms: Option<i64>,
 }
 
+/// Which orders of a batch fill while the others do not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Executed {
+    /// The buys that add.
+    OnlyBuys,
+    /// The sells that add.
+    OnlySells,
+    /// All that add.
+    OnlyAdding,
+}
+
+impl Executed {
+    /// The name on the socket.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::OnlyBuys => "only_buys",
+            Self::OnlySells => "only_sells",
+            Self::OnlyAdding => "only_adding",
+        }
+    }
+}
+
+/// A batch of which only a part executes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Execution {
+    /// Which part.
+    pub of: Executed,
+    /// The pool then.
+    pub after: PoolAssessment,
+}
+
 /// Everything a decision consists of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judgement {
@@ -337,6 +369,8 @@ pub struct Judgement {
     pub before: Option<Box<PoolAssessment>>,
     /// The pool as it would be, reservations included.
     pub after: Option<Box<PoolAssessment>>,
+    /// The other executions that a batch was judged in; only in a full judgement.
+    pub executions: Vec<Execution>,
     /// Positions before and after; only in a full judgement.
     pub positions: Vec<PositionChange>,
     /// What working orders reserve afterwards; only in a full judgement.

@@ -656,6 +656,45 @@ fn what_orders_cost_in_different_assets_is_not_added_up() {
     }
 }
 
+/// A batch that is flat when all of it fills is judged by its buy alone, and that is computed too.
+#[test]
+fn what_was_judged_of_a_part_of_a_batch_is_computed_anew() {
+    let daemon = Daemon::with(CONTRACTS);
+    let order = |side: &str| {
+        format!(
+            r#"{{"symbol":"BTCUSDT","side":"{side}","type":"LIMIT","timeInForce":"GTC","price":"60000","quantity":"0.9"}}"#
+        )
+    };
+    let (buy, sell) = (order("BUY"), order("SELL"));
+    let told = explained(&daemon, &format!(r#"{{"orders":[{buy},{sell}]}}"#));
+    let executions = told["executions"].as_array().unwrap().iter();
+    // 54,000 on 10,000 less 27 of fee, both ways.
+    let found: Vec<(&str, &str)> = executions
+        .map(|row| {
+            let account = &row["account"];
+            (
+                row["of"].as_str().unwrap(),
+                account["accountLeverage"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [("only_buys", "5.41461947"), ("only_sells", "5.41461947")]
+    );
+    all_in(
+        &explained_names(&told),
+        &[
+            "findings EFFECTIVE_LEVERAGE",
+            "findings WALLET_AT_RISK",
+            "executions only_buys headroom",
+            "executions only_sells accountLeverage",
+        ],
+    );
+    let alone = explained(&daemon, &format!(r#"{{"order":{buy}}}"#));
+    assert_eq!(alone["executions"], Value::Array(Vec::new()));
+}
+
 /// 150 positions, of which many scenarios end all: four times that is every contract there is.
 #[test]
 fn a_full_answer_about_every_contract_there_is_fits_into_a_record() {

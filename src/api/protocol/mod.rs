@@ -9,6 +9,7 @@
 pub mod account;
 pub mod alerts;
 pub mod answer;
+pub mod brief;
 pub mod contagion;
 pub mod costs;
 pub mod decisions;

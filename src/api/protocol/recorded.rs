@@ -4,7 +4,7 @@
 //! answer has none) what a brief one did not tell.
 //! Must not know: where documents are kept, what figures mean.
 
-use super::answer::BriefReasons;
+use super::brief::BriefReasons;
 use super::pool::PoolFigures;
 use super::pool_event::write_pool;
 

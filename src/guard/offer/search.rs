@@ -309,7 +309,8 @@ fn costs(desk: &Desk<'_>, proposal: &Proposal) -> (u32, u32) {
     let worst = if orders || hedged { 2 } else { 0 };
     let scenarios = desk.policy().stress.values();
     let required = scenarios.filter(|scenario| scenario.required.is_some());
-    let required = Desk::scenarios_cost(required.count());
+    let executions = usize::try_from(parts).unwrap_or(0).saturating_add(1);
+    let required = Desk::scenarios_cost(required.count().saturating_mul(executions));
     let verdict = glance.saturating_add(worst).saturating_add(required);
     (glance, verdict)
 }

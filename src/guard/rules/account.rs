@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use super::Limits;
 use crate::guard::policy::LimitKey;
 use crate::guard::stress::StressOutcome;
-use crate::guard::verdict::{Code, Finding, Level, WorstCase};
+use crate::guard::verdict::{Code, Executed, Finding, Level, WorstCase};
 use crate::guard::words::{self, Careful};
 use crate::margin::account::{Asset, MarginMode, Symbol};
 use crate::margin::amount::{Rate, round};
@@ -39,6 +39,16 @@ impl When {
             Self::OnlySells => "If only the sells that add fill,",
             Self::OnlyAdding => "If only the orders that add fill,",
             Self::Now => "As the account stands,",
+        }
+    }
+}
+
+impl From<Executed> for When {
+    fn from(of: Executed) -> Self {
+        match of {
+            Executed::OnlyBuys => Self::OnlyBuys,
+            Executed::OnlySells => Self::OnlySells,
+            Executed::OnlyAdding => Self::OnlyAdding,
         }
     }
 }

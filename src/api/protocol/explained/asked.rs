@@ -22,6 +22,14 @@ pub(super) fn figures(answer: &Value, after: &Sheet<'_>) -> Vec<ExplainedFigure<
     figures.extend(open_orders(answer));
     figures.extend(twin(answer));
     figures.extend(costs(answer, after));
+    for execution in rows(&answer["executions"]) {
+        let of = format!(
+            "executions {}",
+            execution["of"].as_str().unwrap_or_default()
+        );
+        let value = |name: &str| at(&execution["account"], name);
+        figures.extend(of_any_pool(&of, &value));
+    }
     let of_worst_case = |name: &str| at(&answer["worstCase"], name);
     figures.extend(of_any_pool("worstCase", &of_worst_case));
     figures.extend(changes(answer));

@@ -164,16 +164,16 @@ impl<'a> Sheet<'a> {
     /// A figure of the account afterwards.
     fn of_account_finding(&self, code: Code, finding: &Value) -> Option<ExplainedFigure<'static>> {
         let figure = formulas::of_code(code)?;
-        let scope = if code == Code::WorstCase {
-            &self.answer["worstCase"]
-        } else {
-            self.account
-        };
         let judged = number(&finding["value"])?;
-        // A part of a batch, or an isolated position by itself, may have been judged instead.
-        if at(scope, figure)? != judged {
-            return None;
-        }
+        let executions = rows(&self.answer["executions"]).iter();
+        let executions = executions.map(|execution| &execution["account"]);
+        let mut scopes: Vec<&Value> = match code {
+            Code::WorstCase => vec![&self.answer["worstCase"]],
+            _ => std::iter::once(self.account).chain(executions).collect(),
+        };
+        // An isolated position by itself may have been judged instead.
+        scopes.retain(|scope| at(scope, figure) == Some(judged));
+        let scope = scopes.first()?;
         let figures = of_any_pool("findings", &|name| at(scope, name)).into_iter();
         let mut of_code = figures.filter(|explained| explained.figure == figure);
         let mut figure = of_code.next()?;
