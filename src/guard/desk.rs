@@ -37,7 +37,7 @@ pub(super) enum Step<'s> {
 /// a scenario takes 7 µs, and an assessment with the what-if it is made of 46 µs.
 ///
 /// Source: measured, `cargo bench --bench engine -- verdict`.
-const SCENARIOS_PER_ASSESSMENT: usize = 4;
+const SCENARIOS_PER_ASSESSMENT: usize = 6;
 
 /// The place where looks are made.
 pub(super) struct Desk<'a> {

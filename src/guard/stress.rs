@@ -247,17 +247,18 @@ pub(super) fn crossed(held: &[Held<'_>]) -> Vec<Symbol> {
         .collect()
 }
 
-/// True when the pool's own figures already prove that it survives. A joint pool proves nothing: a
-/// shock is counted with the worse rate of each asset, its figures are not.
+/// True when the pool's own figures already prove that it survives. Prices that move prove nothing in a
+/// joint pool: a gain is counted there at the worse rate of its asset, which the pool's figures are not.
+/// What is only paid and kept counts at the same rate in both.
 #[must_use]
 pub(super) fn surely_survived(after: &PoolAssessment, shock: &Shock) -> bool {
     let moves_prices = shock.all.is_some() || !shock.symbols.is_empty();
-    if !after.collateral.is_empty() {
-        false
-    } else if shock.is_prices_only() {
-        nearer_than_the_end(after, shock)
+    let is_joint = !after.collateral.is_empty();
+    if shock.is_prices_only() {
+        !is_joint && nearer_than_the_end(after, shock)
     } else {
-        !moves_prices && covered(after, shock).unwrap_or(false)
+        let keeps_worth = !is_joint || shock.collateral.is_empty();
+        !moves_prices && keeps_worth && covered(after, shock).unwrap_or(false)
     }
 }
 
@@ -285,8 +286,8 @@ fn nearer_than_the_end(after: &PoolAssessment, shock: &Shock) -> bool {
     }
 }
 
-/// With prices where they are, a pool of one asset pays funding on its gross notional, and its
-/// maintenance margin grows as a whole: no position has to be looked at. What is left has to be
+/// With prices where they are, a pool pays funding on its gross notional, and its maintenance margin
+/// grows as a whole: no position has to be looked at. What is left has to be
 /// more than cutting the figures could hide.
 fn covered(after: &PoolAssessment, shock: &Shock) -> Result<bool, ArithmeticError> {
     let funding = after
